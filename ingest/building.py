@@ -1,0 +1,205 @@
+"""Building partitions from a job: the part of ingest that runs in worker processes.
+
+A conversation in three turns, as a generator: it yields what it needs from the keyring and the ledger and is sent the
+answers, so that the keyring is opened by the parent alone and a worker holds only the data keys of its job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+from collections import Counter
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any, Final
+
+from ingest.formats.base import Identifier
+from ingest.job import Answer, Done, Go, Held, Job, Keys, Partition, Place, Planned, Reply, Wanted
+from ingest.rows import Draft, PortionReader
+from ledger import partition_writer
+from ledger.kdf import DataKey, derive
+from ledger.keytree import SPACE, KeyTree
+from ledger.objects.base import AppendObjects
+from ledger.records import source_key
+
+SESSION_OWNER: Final = "session_owner"
+"""Identifier type of the reference that owns a session in which no person is declared."""
+
+Conversation = Generator[Answer, Reply, None]
+
+
+def build(job: Job, objects: AppendObjects) -> Conversation:
+    """Build the partitions of a job; their objects are durable before Done is yielded."""
+    readers = [PortionReader(number, portion) for number, portion in enumerate(job.portions)]
+    drafts = [draft for reader in readers for draft in reader.drafts()]
+    naming = _Naming(job, readers, drafts)
+    keys = yield naming.wanted()
+    assert isinstance(keys, Keys)
+    naming.take(keys)
+    for draft in drafts:
+        naming.complete(draft)
+    source_keys = [source_key(draft.fields["source"], draft.fields["source_id"]) for draft in drafts]
+    days, today = _days(job, drafts)
+    names = sorted({today, *days})
+    inputs = [job.portions[draft.portion].input for draft in drafts]
+    packed = struct.pack(f"<{len(source_keys)}Q", *source_keys)
+    go = yield Planned(packed, inputs, [day for day, _ in names])
+    assert isinstance(go, Go)
+    known = _leave_out(readers, drafts, go.held)
+    groups: dict[tuple[str, int], list[partition_writer.Row]] = {name: [] for name in names}
+    for position, draft in enumerate(drafts):
+        if position not in known:
+            groups[days[position]].append(naming.row(draft))
+    for reader in readers:
+        groups[today] += [naming.row(naming.complete(draft)) for draft in reader.envelopes()]
+    rejected: Counter[str] = Counter()
+    for reader in readers:
+        rejected.update(reader.rejected)
+    drafts.clear()
+    partitions = [
+        _write(job, objects, place, group, naming) for place, group in zip(go.places, groups.values(), strict=True) if group
+    ]
+    yield Done(partitions, len(known), dict(rejected))
+
+
+class _Naming:
+    """References and keys for the identifiers of a job."""
+
+    def __init__(self, job: Job, readers: Sequence[PortionReader], drafts: Iterable[Draft]) -> None:
+        self._job = job
+        self._references: dict[Identifier, str] = {}
+        self._owner_of: dict[Identifier, str] = {}
+        self.keys: dict[str, DataKey] = {}
+        self._id_keys: dict[str, bytes] = {}
+        self._identifiers: dict[Identifier, None] = {}
+        self._owners: dict[Identifier, None] = {}
+        for draft in drafts:
+            self._note(draft.portion, draft.session, draft.owner)
+            for people in draft.subjects.values():
+                self._identifiers.update(dict.fromkeys(people))
+        for number, reader in enumerate(readers):
+            for session, owner in reader.gaps():
+                self._note(number, session, owner)
+
+    def _note(self, portion: int, session: str | Identifier | None, owner: Identifier | None) -> None:
+        if isinstance(session, Identifier):
+            self._identifiers[session] = None
+        owned_by = owner or self._session_owner(portion, session)
+        if owned_by is not None:
+            self._owners[owned_by] = None
+
+    def _session_owner(self, portion: int, session: str | Identifier | None) -> Identifier | None:
+        if session is None:
+            return None
+        kind, value = session if isinstance(session, Identifier) else ("session", session)
+        return Identifier(SESSION_OWNER, f"{self._job.portions[portion].adapter}\0{kind}\0{value}")
+
+    def wanted(self) -> Wanted:
+        """What the keyring is asked for."""
+        return Wanted([tuple(item) for item in self._identifiers], [tuple(item) for item in self._owners])
+
+    def take(self, keys: Keys) -> None:
+        """The keyring's answer, in the order of ``wanted``."""
+        self._references = dict(zip(self._identifiers, keys.references, strict=True))
+        for identifier, (reference, version, key) in zip(self._owners, keys.owners, strict=True):
+            self._owner_of[identifier] = reference
+            self.keys[reference] = DataKey(version, key)
+        for reference, (version, key) in keys.store_owned.items():
+            self.keys[reference] = DataKey(version, key)
+
+    def owner(self, draft: Draft) -> str:
+        """The reference whose key protects a draft's content."""
+        identifier = draft.owner or self._session_owner(draft.portion, draft.session)
+        return self._job.portions[draft.portion].owner if identifier is None else self._owner_of[identifier]
+
+    def complete(self, draft: Draft) -> Draft:
+        """Fill in the line's fields that depend on references, in place."""
+        portion = self._job.portions[draft.portion]
+        fields = draft.fields
+        fields["observed_at"] = self._job.observed_at
+        fields["retention_class"] = self._job.retention_class
+        place: dict[str, Any] = {"ref": portion.input, "step": portion.step}
+        if draft.part is not None:
+            place["part"] = draft.part
+        fields["input"] = place
+        if draft.session is not None:
+            session = draft.session
+            fields["session"] = self._references[session] if isinstance(session, Identifier) else session
+        if draft.subjects:
+            fields["subjects"] = {
+                role: sorted({self._references[person] for person in people})
+                for role, people in sorted(draft.subjects.items())
+            }
+        fields["source_id"] = draft.source_id or self._keyed_id(draft)
+        return draft
+
+    def _keyed_id(self, draft: Draft) -> str:
+        """The id of a record whose source has none: HMAC of position and bytes under the owner's key."""
+        owner = self.owner(draft)
+        key = self._id_keys.get(owner)
+        if key is None:
+            key = self._id_keys[owner] = derive(self.keys[owner].key, b"evidence/v1/source-id")
+        return hmac.digest(key, draft.position.encode() + b"\0" + draft.content, "sha256")[:16].hex()
+
+    def row(self, draft: Draft) -> partition_writer.Row:
+        """The row that the ledger seals."""
+        return partition_writer.Row(draft.fields, draft.content, self.owner(draft))
+
+
+def _days(job: Job, drafts: Sequence[Draft]) -> tuple[list[tuple[str, int]], tuple[str, int]]:
+    """(UTC day, number) of the partition of each draft, and of the envelopes.
+
+    The day is when it happened, or today where that is unknown or ahead.
+    """
+    now = job.observed_at[:10]
+    counts: Counter[str] = Counter()
+    days = []
+    for draft in drafts:
+        occurred = draft.fields.get("occurred_at")
+        day = occurred[:10] if occurred and occurred[:10] <= now else now
+        days.append((day, counts[day] // job.seal_rows))
+        counts[day] += 1
+    return days, (now, counts[now] // job.seal_rows)
+
+
+def _leave_out(readers: Sequence[PortionReader], drafts: Sequence[Draft], held: dict[int, list[Held]]) -> set[int]:
+    """Drafts that the ledger has already with the same bytes, or had before an erasure: noted, not sealed again."""
+    known = set()
+    for position, candidates in held.items():
+        draft = drafts[position]
+        digest = hashlib.sha256(draft.content).digest()
+        same = next((item for item in candidates if item.sha256 is None or item.sha256 == digest), None)
+        if same is not None:
+            known.add(position)
+            if draft.part is not None:
+                readers[draft.portion].reference(draft.part, same.record)
+    return known
+
+
+def _write(
+    job: Job, objects: AppendObjects, place: Place, rows: list[partition_writer.Row], naming: _Naming
+) -> Partition:
+    where = partition_writer.Place(job.store, place.events, place.content)
+    built = partition_writer.build(rows, where, KeyTree.from_root(place.root, SPACE), naming.keys)
+    body = {**built.body, "date": place.events.split("/")[1].removeprefix("date="), "inputs": _inputs(place.root, rows)}
+    body["retention_class"] = job.retention_class
+    partition_writer.write(objects, where, built)
+    return Partition(body, built.source_keys)
+
+
+def _inputs(root: bytes, rows: Sequence[partition_writer.Row]) -> list[dict[str, Any]]:
+    """What each input has in a partition: which portion, how many pieces, and their digest under the partition's key."""
+    pieces: dict[tuple[str, int], list[tuple[int, bytes]]] = {}
+    for row in rows:
+        place = row.fields["input"]
+        pieces.setdefault((place["ref"], place["step"]), []).append((place.get("part", -1), row.content))
+    return [
+        {
+            "ref": ref,
+            "step": step,
+            "rows": len(found),
+            "digest": partition_writer.input_digest(root, (content for _, content in sorted(found))),
+        }
+        for (ref, step), found in sorted(pieces.items())
+    ]
+

@@ -1,0 +1,104 @@
+"""What the parent and a building process say to each other. Plain values, sent as MessagePack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Portion(msgspec.Struct):
+    """A run of bytes of one input. ``adapter`` is empty for bytes that no format knows (``reason`` says why).
+
+    ``owner`` is the store-owned reference under which bytes without a person are sealed.
+    """
+
+    input: str
+    step: int
+    owner: str
+    adapter: str
+    framing: str
+    reason: str
+    data: bytes
+
+
+class Job(msgspec.Struct):
+    """Portions that become one or more partitions, one or more a UTC day, at most ``seal_rows`` rows each."""
+
+    observed_at: str
+    retention_class: str
+    seal_rows: int
+    store: str
+    portions: list[Portion]
+
+
+class Wanted(msgspec.Struct, tag=True):
+    """First answer: the identifiers found (type, value). ``owners`` need a data key, the others a reference."""
+
+    identifiers: list[tuple[str, str]]
+    owners: list[tuple[str, str]]
+
+
+class Keys(msgspec.Struct, tag=True):
+    """References in the order of Wanted.identifiers; per owner its reference, key version and data key."""
+
+    references: list[str]
+    owners: list[tuple[str, int, bytes]]
+    store_owned: dict[str, tuple[int, bytes]]
+
+
+class Planned(msgspec.Struct, tag=True):
+    """Second answer: the source keys of the rows (little-endian u64), the inputs they come from, the days to store."""
+
+    source_keys: bytes
+    inputs: list[str]
+    days: list[str]
+
+
+class Place(msgspec.Struct):
+    """Where one partition goes, and the root of its key tree."""
+
+    events: str
+    content: str
+    root: bytes
+
+
+class Held(msgspec.Struct):
+    """The ledger has this row's (source, source_id): its record id, and a digest of its content unless erased."""
+
+    record: bytes
+    sha256: bytes | None
+
+
+class Go(msgspec.Struct, tag=True):
+    """The places of Planned.days, and per row position what the ledger already has."""
+
+    places: list[Place]
+    held: dict[int, list[Held]]
+
+
+class Partition(msgspec.Struct):
+    """A partition whose objects are durable: the body of its entry, and its source keys in row order."""
+
+    body: dict[str, Any]
+    source_keys: bytes
+
+
+class Done(msgspec.Struct, tag=True):
+    """Last answer: the partitions, and how many rows of each input were not admitted again."""
+
+    partitions: list[Partition]
+    known: int
+    warnings: dict[str, int]
+
+
+class Failed(msgspec.Struct, tag=True):
+    """The building process could not go on; ``message`` holds no content."""
+
+    error: str
+    message: str
+    exit_code: int
+
+
+Answer = Wanted | Planned | Done | Failed
+Reply = Keys | Go

@@ -1,0 +1,121 @@
+"""Which (source, source_id) pairs the ledger already has: a cache of sorted runs, rebuilt from the events files.
+
+A run covers a span of partitions and maps source keys (64-bit digests) to rows. Runs of equal size are merged, so
+that there are never more than about log2 of the number of partitions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ledger.history import Entry
+from ledger.objects.base import ReadObjects
+from ledger.partition_reader import PartitionReader
+
+Keys = npt.NDArray[np.uint64]
+
+_ROW: Final = np.dtype([("key", "<u8"), ("partition", "<u4"), ("row", "<u4")])
+_NAME: Final = re.compile(r"(\d+)-(\d+)\.npy\Z")
+
+
+class Hit(NamedTuple):
+    """A key that is there already: its position in what was asked, and the partition and row that have it."""
+
+    position: int
+    partition: int
+    row: int
+
+
+class _Run(NamedTuple):
+    start: int
+    end: int
+    rows: npt.NDArray[Any]
+
+
+class AdmissionIndex:
+    """The source keys of partitions 0 to ``covered`` in the order of the log. ``folder`` can be deleted any time."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._runs: list[_Run] = []
+        self._load()
+
+    @property
+    def covered(self) -> int:
+        """How many partitions are indexed."""
+        return self._runs[-1].end if self._runs else 0
+
+    def sync(self, objects: ReadObjects, partitions: Sequence[Entry]) -> None:
+        """Index the partitions that are not yet, from their events files."""
+        if self.covered > len(partitions):
+            self._forget()
+        for number in range(self.covered, len(partitions)):
+            table = PartitionReader(objects, partitions[number].value).all_rows(["source_key"])
+            self.add(table.column("source_key").to_numpy())
+
+    def add(self, keys: Keys) -> None:
+        """Index the next partition's keys, given in row order."""
+        rows = np.empty(len(keys), _ROW)
+        rows["key"], rows["partition"], rows["row"] = keys, self.covered, np.arange(len(keys))
+        rows.sort(order="key")
+        self._runs.append(_Run(self.covered, self.covered + 1, rows))
+        while len(self._runs) > 1 and len(self._runs[-2].rows) <= 2 * len(self._runs[-1].rows):
+            self._merge()
+        self._save(self._runs[-1])
+
+    def find(self, keys: Keys) -> list[Hit]:
+        """Every row that has one of these keys."""
+        hits = []
+        for run in self._runs:
+            column = run.rows["key"]
+            left = np.searchsorted(column, keys, "left")
+            right = np.searchsorted(column, keys, "right")
+            for position in np.flatnonzero(right > left):
+                for at in range(int(left[position]), int(right[position])):
+                    row = run.rows[at]
+                    hits.append(Hit(int(position), int(row["partition"]), int(row["row"])))
+        return hits
+
+    def _merge(self) -> None:
+        second, first = self._runs.pop(), self._runs.pop()
+        rows = np.concatenate([first.rows, second.rows])
+        rows.sort(order="key", kind="stable")
+        self._runs.append(_Run(first.start, second.end, rows))
+
+    def _load(self) -> None:
+        """Runs that together cover partitions from 0 without a gap, the longest first."""
+        found = sorted(
+            (int(match[1]), -int(match[2]), path) for path in self._folder.iterdir() if (match := _NAME.match(path.name))
+        )
+        for start, end, path in found:
+            if start == self.covered:
+                with contextlib.suppress(OSError, ValueError):
+                    rows = np.load(path, mmap_mode="r", allow_pickle=False)
+                    if rows.dtype == _ROW:
+                        self._runs.append(_Run(start, -end, rows))
+
+    def _save(self, run: _Run) -> None:
+        path = self._folder / f"{run.start}-{run.end}.npy"
+        scratch = self._folder / f"{secrets.token_hex(8)}.tmp"
+        with scratch.open("wb") as file:
+            np.save(file, run.rows, allow_pickle=False)
+        os.replace(scratch, path)
+        for other in list(self._folder.glob("*.npy")):
+            match = _NAME.match(other.name)
+            if match and other != path and run.start <= int(match[1]) and int(match[2]) <= run.end:
+                other.unlink(missing_ok=True)
+
+    def _forget(self) -> None:
+        self._runs = []
+        for path in self._folder.glob("*.npy"):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,111 @@
+"""Making a new store: keys, keyring and configuration beside it, the genesis commit in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ledger import entries, kek, notes
+from ledger.errors import ConfigError
+from ledger.keyring.keyring import Keyring
+from ledger.log import LogReader, LogWriter
+from ledger.objects import open_objects
+from ledger.objects.probe import probe_conditional_put
+from ledger.settings import Settings, load
+from ledger.store import Store
+
+_ORIGIN: Final = re.compile(r"[a-z0-9][a-z0-9.-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*\Z")
+SUITES: Final = {
+    "hash": "SHA-256",
+    "signature": "Ed25519",
+    "content": "AES-256-GCM, HKDF-SHA256, GGM-SHA256, zstd",
+    "record": "evidence/record/1",
+}
+
+_ROLES: Final = {"writer": ["append"], "privacy": ["erasure", "retention"], "log": ["log"]}
+
+
+class Created(NamedTuple):
+    """What ``create`` made. ``log_vkey`` is what an auditor needs to hold."""
+
+    config: Path
+    private: Path
+    origin: str
+    log_vkey: str
+
+
+def create(location: str, config: Path, origin: str | None = None, endpoint: str | None = None) -> Created:
+    """A new store at a folder or URL. Raises ConfigError if any of its files exists, UnsafeStoreError by the probe."""
+    config = config.resolve()
+    private = config.parent / f"{config.stem}-private"
+    for path in (config, private):
+        if path.exists():
+            raise ConfigError(f"{path} exists and is not overwritten")
+    _check_apart(location, private)
+    store_id = secrets.token_hex(16)
+    origin = origin or f"evidence.invalid/{store_id}"
+    if not _ORIGIN.match(origin):
+        raise ConfigError(f"{origin!r} is no origin: a host name and path without scheme, such as logs.example.com/ai")
+    objects = open_objects(location, endpoint=endpoint)
+    if next(iter(objects.list("")), None) is not None:
+        raise ConfigError(f"{location} is not empty")
+    probe_conditional_put(objects)
+    signers = {role: notes.Signer.generate(f"{origin}/{role}") for role in ("admin", "writer", "privacy")}
+    signers["log"] = notes.Signer.generate(origin)
+    _write_private(private, signers)
+    settings = _write_config(config, private, location, endpoint)
+    Keyring.create(settings.keyring, kek.open_kek(settings.kek), store_id).close()
+    writer = LogWriter(objects, LogReader(objects), list(signers.values()))
+    writer.begin(_first_entries(origin, store_id, signers), origin)
+    objects.put_if_absent("evidence.json", entries.canonical_bytes({"_": "evidence/store/1", "origin": origin}))
+    with Store.open(settings) as store:
+        store.publish()
+    return Created(config, private, origin, signers["log"].vkey)
+
+
+def _first_entries(origin: str, store_id: str, signers: dict[str, notes.Signer]) -> list[bytes]:
+    genesis = {"origin": origin, "store": store_id, "suites": SUITES, "admin": signers["admin"].vkey}
+    keys = [{"action": "enrol", "vkey": signers[name].vkey, "roles": roles} for name, roles in _ROLES.items()]
+    return [entries.encode("genesis", genesis), *(entries.encode("key", key) for key in keys)]
+
+
+def _check_apart(location: str, private: Path) -> None:
+    """Keys inside the store would go wherever the store goes."""
+    if "://" not in location and private.is_relative_to(Path(location).resolve()):
+        raise ConfigError("the configuration would stand inside the store; use --config to put it elsewhere")
+
+
+def _write_private(private: Path, signers: dict[str, notes.Signer]) -> None:
+    private.mkdir(mode=0o700, parents=True)
+    kek.create_kek_file(private / "kek.key")
+    for name, signer in signers.items():
+        kek.write_private(private / f"{name}.key", f"{signer.skey()}\n".encode())
+    (private / "log.vkey").write_text(f"{signers['log'].vkey}\n")
+
+
+def _write_config(config: Path, private: Path, location: str, endpoint: str | None) -> Settings:
+    store = location if "://" in location else os.path.relpath(Path(location).resolve(), config.parent)
+    name = private.name
+    lines = [
+        f"store = {_quote(store)}",
+        *([f"s3_endpoint = {_quote(endpoint)}"] if endpoint else []),
+        f'keyring = "sqlite:///{name}/keyring.db"',
+        f'kek = "file:{name}/kek.key"',
+        f'writer_key = "{name}/writer.key"',
+        f'privacy_key = "{name}/privacy.key"',
+        f'log_key = "{name}/log.key"',
+        f'spool = "{name}/spool"',
+        f'cache = "{name}/cache"',
+        f'pin = "{name}/pin.json"',
+    ]
+    config.write_text("# Settings of this evidence store. Keep the -private folder apart from the store.\n")
+    with config.open("a") as file:
+        file.write("\n".join(lines) + "\n")
+    return load(str(config))
+
+
+def _quote(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,1 @@
+"""The keyring: identifiers, keys, bookmarks, access numbers, the publisher's state."""

@@ -1,0 +1,154 @@
+"""Bookmarks: which inputs this store has taken in, and how far.
+
+An input is known by keyed digests of its location and of its bytes up to each step. A step is written before
+the partition that it belongs to is claimed, so it counts only if the ledger lists that partition.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, insert, select
+
+from ledger.keyring import tables
+from ledger.keyring.engine import reading, transaction
+from ledger.keyring.keyring import Keyring, new_reference, utc_now
+
+
+class Input(NamedTuple):
+    """An input: its random reference, the adapter and framing that it was taken in with, and where it was."""
+
+    ref: str
+    adapter: str
+    framing: str
+    uri: str
+
+
+class Step(NamedTuple):
+    """One portion of an input, as one of the partitions that hold it (``path``) sees it.
+
+    ``step`` counts an input's portions from 0; it took bytes ``from_byte`` to ``to_byte``, and ``prefix_mac`` is
+    over all bytes up to there. It counts once the ledger lists every partition of one ``attempt`` at it.
+    """
+
+    input: str
+    path: str
+    attempt: str
+    from_byte: int
+    to_byte: int
+    step: int
+    prefix_mac: bytes
+
+
+class Bookmarks:
+    """The keyring's bookmarks. ``committed`` arguments are the content paths that the ledger lists."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def new_mac(self) -> hmac.HMAC:
+        """A running HMAC-SHA256 under the store's bookmark key, for the bytes of an input."""
+        return self._keyring.bookmark_mac()
+
+    def uri_mac(self, uri: str) -> bytes:
+        """The keyed digest of an input's location."""
+        mac = self._keyring.bookmark_mac()
+        mac.update(b"uri\0" + uri.encode("utf-8", "surrogatepass"))
+        return mac.digest()
+
+    def add_input(self, uri: str, adapter: str, framing: str) -> str:
+        """The reference of a new input at this location; durable when it returns."""
+        ref = new_reference()
+        row = {
+            "ref": ref,
+            "uri_mac": self.uri_mac(uri),
+            "adapter": adapter,
+            "framing": framing,
+            "epoch": self._keyring.epoch,
+            "sealed_uri": self._keyring.seal_here(ref.encode(), uri.encode("utf-8", "surrogatepass")),
+            "created_at": utc_now(),
+        }
+        with transaction(self._keyring.engine) as connection:
+            connection.execute(insert(tables.inputs), row)
+        return ref
+
+    def add_steps(self, steps: Iterable[Step]) -> None:
+        """Steps that one partition will hold; durable when it returns."""
+        rows = [step._asdict() for step in steps]
+        if rows:
+            with transaction(self._keyring.engine) as connection:
+                connection.execute(insert(tables.steps), rows)
+
+    def inputs_at(self, uri: str) -> list[Input]:
+        """The inputs taken in from this location, newest first."""
+        table = tables.inputs
+        statement = select(table).where(table.c.uri_mac == self.uri_mac(uri)).order_by(table.c.created_at.desc())
+        with reading(self._keyring.engine) as connection:
+            return [self._input(row) for row in connection.execute(statement)]
+
+    def input(self, ref: str) -> Input | None:
+        """One input by its reference or a unique beginning of it."""
+        table = tables.inputs
+        with reading(self._keyring.engine) as connection:
+            rows = connection.execute(select(table).where(table.c.ref.startswith(ref, autoescape=True)).limit(2)).all()
+        return self._input(rows[0]) if len(rows) == 1 else None
+
+    def all_inputs(self) -> list[Input]:
+        """Every input, oldest first."""
+        with reading(self._keyring.engine) as connection:
+            rows = connection.execute(select(tables.inputs).order_by(tables.inputs.c.created_at)).all()
+        return [self._input(row) for row in rows]
+
+    def last_step(self, ref: str, committed: Collection[str]) -> Step | None:
+        """How far an input has been taken in, or None if the ledger holds none of it."""
+        table = tables.steps
+        statement = select(table).where(table.c.input == ref).order_by(table.c.step)
+        with reading(self._keyring.engine) as connection:
+            steps = [_step(row) for row in connection.execute(statement)]
+        last = None
+        for number in sorted({step.step for step in steps}):
+            done = _committed([step for step in steps if step.step == number], committed)
+            if done is None:
+                break
+            last = done
+        return last
+
+    def committed_step(self, ref: str, number: int, committed: Collection[str]) -> Step | None:
+        """One portion of an input, if the ledger holds it."""
+        table = tables.steps
+        statement = select(table).where(table.c.input == ref, table.c.step == number)
+        with reading(self._keyring.engine) as connection:
+            steps = [_step(row) for row in connection.execute(statement)]
+        return _committed(steps, committed)
+
+    def lengths(self) -> set[int]:
+        """The lengths at which any input ends a step: where comparing digests can be worth reading a file twice."""
+        with reading(self._keyring.engine) as connection:
+            return set(connection.execute(select(tables.steps.c.to_byte).distinct()).scalars())
+
+    def find_mac(self, prefix_mac: bytes, to_byte: int, committed: Collection[str]) -> Step | None:
+        """A committed step of any input that ends after exactly these bytes."""
+        table = tables.steps
+        statement = select(table).where(table.c.prefix_mac == prefix_mac, table.c.to_byte == to_byte)
+        with reading(self._keyring.engine) as connection:
+            rows = connection.execute(statement).all()
+        return next((_step(row) for row in rows if row.path in committed), None)
+
+    def _input(self, row: Row[Any]) -> Input:
+        uri = self._keyring.open_here(row.epoch, row.ref.encode(), row.sealed_uri)
+        return Input(row.ref, row.adapter, row.framing, uri.decode("utf-8", "surrogatepass"))
+
+
+def _step(row: Row[Any]) -> Step:
+    return Step(row.input, row.path, row.attempt, row.from_byte, row.to_byte, row.step, bytes(row.prefix_mac))
+
+
+def _committed(steps: list[Step], committed: Collection[str]) -> Step | None:
+    """The first attempt whose partitions are all in the ledger."""
+    for attempt in sorted({step.attempt for step in steps}):
+        paths = [step for step in steps if step.attempt == attempt]
+        if all(step.path in committed for step in paths):
+            return paths[0]
+    return None

@@ -1,0 +1,292 @@
+"""The keyring: what turns identifiers into random references, and holds every key that can be destroyed.
+
+It stands outside the store. Everything in it is wrapped by an epoch key, which the key-encryption key wraps.
+Three states of a subject's key are kept apart: never existed, live, erased.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+from sqlalchemy import Connection, Engine, Table, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger import canonical
+from ledger.errors import ConfigError, ErasedError, KeyringError
+from ledger.kdf import DataKey, derive
+from ledger.kek import KeyEncryptionKey
+from ledger.keyring import tables
+from ledger.keyring.engine import open_engine, reading, transaction
+from ledger.keyring.identifiers import NORMALISER, Identifier, mac_input, normalise
+from ledger.keytree import KeyTree
+
+KEY_BYTES: Final = 32
+VERSION: Final = b"1"
+_BATCH: Final = 500
+
+
+def new_reference() -> str:
+    """A random reference: 128 bits as 32 lower-case hex digits."""
+    return secrets.token_hex(16)
+
+
+def utc_now() -> str:
+    """The clock of this machine, RFC 3339 UTC with microseconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Keyring:
+    """An open keyring. ``epoch`` is the newest epoch, whose key wraps everything new."""
+
+    def __init__(self, engine: Engine, kek: KeyEncryptionKey) -> None:
+        self.engine = engine
+        with reading(engine) as connection:
+            rows = connection.execute(select(tables.epochs.c.epoch, tables.epochs.c.wrapped)).all()
+            found = connection.execute(select(tables.meta.c.name, tables.meta.c.value)).all()
+        if not rows:
+            raise KeyringError("the keyring is empty")
+        self._epochs = {row.epoch: kek.unwrap(row.wrapped) for row in rows}
+        self.epoch = max(self._epochs)
+        meta = {row.name: bytes(row.value) for row in found}
+        if meta.get("version") != VERSION:
+            raise KeyringError("the keyring has a version that this program does not know")
+        self.store_id = meta["store_id"].decode()
+        self._bookmark_key = self._open_sealed(self.epoch, b"bookmark", meta["bookmark_key"])
+
+    @classmethod
+    def create(cls, url: str, kek: KeyEncryptionKey, store_id: str) -> Keyring:
+        """A new keyring with its first epoch. Raises ConfigError if there is one already."""
+        engine = open_engine(url)
+        epoch_key = secrets.token_bytes(KEY_BYTES)
+        with transaction(engine) as connection:
+            tables.metadata.create_all(connection)
+            if connection.execute(select(tables.meta)).first() is not None:
+                raise ConfigError("a keyring exists there and is not overwritten")
+            connection.execute(
+                insert(tables.epochs), {"epoch": 1, "wrapped": kek.wrap(epoch_key), "created_at": utc_now()}
+            )
+            bookmark_key = _seal(epoch_key, b"bookmark", secrets.token_bytes(KEY_BYTES))
+            connection.execute(
+                insert(tables.meta),
+                [
+                    {"name": "version", "value": VERSION},
+                    {"name": "store_id", "value": store_id.encode()},
+                    {"name": "bookmark_key", "value": bookmark_key},
+                ],
+            )
+        return cls(engine, kek)
+
+    @classmethod
+    def open(cls, url: str, kek: KeyEncryptionKey) -> Keyring:
+        """An existing keyring. Raises KeyringError if there is none or the KEK is not its own."""
+        return cls(open_engine(url), kek)
+
+    def close(self) -> None:
+        """Give the database connections back."""
+        self.engine.dispose()
+
+    # -- identifiers and subjects
+
+    def resolve(self, identifiers: Iterable[Identifier]) -> dict[Identifier, str]:
+        """A reference for every identifier, making new ones where there are none; durable when it returns."""
+        wanted = {identifier: self._mac(identifier) for identifier in set(identifiers)}
+        if not wanted:
+            return {}
+        with transaction(self.engine) as connection:
+            known = self._references(connection, list(wanted.values()))
+            missing = {mac: identifier for identifier, mac in wanted.items() if mac not in known}
+            if missing:
+                self._enrol(connection, missing)
+                known = self._references(connection, list(wanted.values()))
+        return {identifier: known[mac] for identifier, mac in wanted.items()}
+
+    def lookup(self, value: str, types: Sequence[str] | None = None) -> list[str]:
+        """The references of a value under the given identifier types, or under every type in use."""
+        with reading(self.engine) as connection:
+            if types is None:
+                types = list(connection.execute(select(tables.identifiers.c.type).distinct()).scalars())
+            macs = [self._mac(Identifier(kind, value)) for kind in types]
+            return sorted(set(self._references(connection, macs).values()))
+
+    def data_keys(self, references: Iterable[str]) -> dict[str, DataKey]:
+        """The newest data key of each subject, made where there never was one; durable when it returns.
+
+        Raises ErasedError for a subject whose key was destroyed: it never gets another.
+        """
+        wanted = sorted(set(references))
+        with reading(self.engine) as connection:
+            found = self._newest_keys(connection, wanted)
+        missing = [reference for reference in wanted if reference not in found]
+        if missing:
+            with transaction(self.engine) as connection:
+                self._add_subjects(connection, missing)
+                found |= self._newest_keys(connection, missing)
+            for reference in missing:
+                if reference not in found:
+                    self._explain_missing(reference)
+        return found
+
+    def _newest_keys(self, connection: Connection, references: Sequence[str]) -> dict[str, DataKey]:
+        keys = tables.data_keys
+        found: dict[str, DataKey] = {}
+        for batch in _batches(references):
+            for row in connection.execute(select(keys).where(keys.c.ref.in_(batch)).order_by(keys.c.version)):
+                found[row.ref] = DataKey(row.version, self._unwrap(row.epoch, row.wrapped))
+        return found
+
+    def data_key(self, reference: str, version: int) -> bytes:
+        """One data key. Raises ErasedError if it was destroyed, KeyringError if it never existed here."""
+        keys = tables.data_keys
+        with reading(self.engine) as connection:
+            row = connection.execute(
+                select(keys.c.epoch, keys.c.wrapped).where(keys.c.ref == reference, keys.c.version == version)
+            ).first()
+        if row is None:
+            self._explain_missing(reference)
+            raise KeyringError(f"key version {version} of subject {reference} is not in this keyring")
+        return self._unwrap(row.epoch, row.wrapped)
+
+    def state(self, reference: str) -> str:
+        """``live``, ``erased``, or ``never existed``."""
+        with reading(self.engine) as connection:
+            row = connection.execute(select(tables.subjects.c.state).where(tables.subjects.c.ref == reference)).first()
+        return "never existed" if row is None else str(row.state)
+
+    def _explain_missing(self, reference: str) -> None:
+        state = self.state(reference)
+        if state == "erased":
+            raise ErasedError(f"the key of subject {reference} was destroyed")
+        raise KeyringError(f"no key of subject {reference} in this keyring ({state})")
+
+    def _enrol(self, connection: Connection, missing: dict[bytes, Identifier]) -> None:
+        references = {mac: new_reference() for mac in missing}
+        rows = [
+            {
+                "mac": mac,
+                "epoch": self.epoch,
+                "type": identifier.type,
+                "sealed": self._seal_identifier(mac, identifier, references[mac]),
+            }
+            for mac, identifier in missing.items()
+        ]
+        _insert_new(connection, tables.identifiers, rows)
+
+    def _add_subjects(self, connection: Connection, references: Sequence[str]) -> None:
+        """First data keys for references that have no state yet; an erased one keeps its state and gets none."""
+        now = utc_now()
+        epoch_key = self._epochs[self.epoch]
+        rows = [{"ref": ref, "state": "live", "created_at": now} for ref in references]
+        new = _insert_new(connection, tables.subjects, rows)
+        keys = [
+            {
+                "ref": row["ref"],
+                "version": 1,
+                "epoch": self.epoch,
+                "wrapped": aes_key_wrap(epoch_key, secrets.token_bytes(KEY_BYTES)),
+            }
+            for row in new
+        ]
+        if keys:
+            connection.execute(insert(tables.data_keys), keys)
+
+    def _references(self, connection: Connection, macs: Sequence[bytes]) -> dict[bytes, str]:
+        known: dict[bytes, str] = {}
+        table = tables.identifiers
+        for batch in _batches(macs):
+            for row in connection.execute(select(table).where(table.c.mac.in_(batch))):
+                opened = canonical.decode(self._open_sealed(row.epoch, bytes(row.mac), row.sealed))
+                known[bytes(row.mac)] = opened["ref"]
+        return known
+
+    def _seal_identifier(self, mac: bytes, identifier: Identifier, reference: str) -> bytes:
+        value = normalise(identifier).value.encode("utf-8", "surrogatepass").hex()
+        plain = canonical.encode({"normaliser": NORMALISER, "ref": reference, "value": value})
+        return _seal(self._epochs[self.epoch], mac, plain)
+
+    def _mac(self, identifier: Identifier) -> bytes:
+        key = derive(self._epochs[self.epoch], f"evidence/v1/index/{identifier.type}".encode())
+        return hmac.digest(key, mac_input(identifier), "sha256")
+
+    # -- partitions
+
+    def put_tree(self, path: str, tree: KeyTree) -> None:
+        """Keep the key tree of the content object at ``path``; durable when it returns."""
+        sealed = _seal(self._epochs[self.epoch], path.encode(), tree.to_bytes())
+        with transaction(self.engine) as connection:
+            connection.execute(insert(tables.partition_trees), {"path": path, "epoch": self.epoch, "sealed": sealed})
+
+    def tree(self, path: str) -> KeyTree:
+        """The key tree of a content object. Raises KeyringError if it is not here."""
+        table = tables.partition_trees
+        with reading(self.engine) as connection:
+            row = connection.execute(select(table).where(table.c.path == path)).first()
+        if row is None:
+            raise KeyringError("the partition's key is not in this keyring", path=path)
+        return KeyTree.from_bytes(self._open_sealed(row.epoch, path.encode(), row.sealed))
+
+    # -- helpers that the other parts of the keyring share
+
+    def bookmark_mac(self) -> hmac.HMAC:
+        """A running HMAC-SHA256 under the store's bookmark key."""
+        return hmac.new(self._bookmark_key, digestmod=hashlib.sha256)
+
+    def seal_here(self, label: bytes, plain: bytes) -> bytes:
+        """Seal bytes under the newest epoch key, bound to ``label``."""
+        return _seal(self._epochs[self.epoch], label, plain)
+
+    def open_here(self, epoch: int, label: bytes, sealed: bytes) -> bytes:
+        """The inverse of seal_here for the epoch that sealed."""
+        return self._open_sealed(epoch, label, sealed)
+
+    def wrap(self, key: bytes) -> bytes:
+        """A 32-byte key wrapped under the newest epoch key."""
+        return aes_key_wrap(self._epochs[self.epoch], key)
+
+    def unwrap(self, epoch: int, wrapped: bytes) -> bytes:
+        """The inverse of wrap."""
+        return self._unwrap(epoch, wrapped)
+
+    def _unwrap(self, epoch: int, wrapped: bytes) -> bytes:
+        try:
+            return aes_key_unwrap(self._epochs[epoch], wrapped)
+        except (KeyError, InvalidUnwrap, ValueError):
+            raise KeyringError(f"a key of epoch {epoch} cannot be unwrapped") from None
+
+    def _open_sealed(self, epoch: int, label: bytes, sealed: bytes) -> bytes:
+        try:
+            return AESGCM(self._epochs[epoch]).decrypt(sealed[:12], sealed[12:], label)
+        except (KeyError, InvalidTag, ValueError):
+            raise KeyringError(f"a keyring row of epoch {epoch} cannot be opened") from None
+
+
+def _seal(key: bytes, label: bytes, plain: bytes) -> bytes:
+    nonce = secrets.token_bytes(12)
+    return nonce + AESGCM(key).encrypt(nonce, plain, label)
+
+
+def _batches(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    for start in range(0, len(items), _BATCH):
+        yield items[start : start + _BATCH]
+
+
+def _insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Insert the rows whose primary key is not there yet; the rows that this call inserted."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    (key,) = table.primary_key.columns
+    inserted = set()
+    for batch in _batches(rows):
+        statement = dialect.insert(table).values(list(batch)).on_conflict_do_nothing().returning(key)
+        inserted |= {_plain(value) for value in connection.execute(statement).scalars()}
+    return [row for row in rows if row[key.name] in inserted]
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, (memoryview, bytearray)) else value

@@ -1,0 +1,108 @@
+"""The keyring's tables, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("name", String, primary_key=True), Column("value", LargeBinary, nullable=False))
+
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("epoch", Integer, primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", String, nullable=False),
+)
+
+identifiers = Table(
+    "identifiers",
+    metadata,
+    Column("mac", LargeBinary, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("type", String, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+subjects = Table(
+    "subjects",
+    metadata,
+    Column("ref", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("created_at", String, nullable=False),
+    Column("erased_at", String),
+)
+
+data_keys = Table(
+    "data_keys",
+    metadata,
+    Column("ref", String, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+)
+
+partition_trees = Table(
+    "partition_trees",
+    metadata,
+    Column("path", String, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+inputs = Table(
+    "inputs",
+    metadata,
+    Column("ref", String, primary_key=True),
+    Column("uri_mac", LargeBinary, nullable=False),
+    Column("adapter", String, nullable=False),
+    Column("framing", String, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("sealed_uri", LargeBinary, nullable=False),
+    Column("created_at", String, nullable=False),
+    Index("inputs_by_uri", "uri_mac"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("input", String, primary_key=True),
+    Column("path", String, primary_key=True),
+    Column("attempt", String, nullable=False),
+    Column("from_byte", BigInteger, nullable=False),
+    Column("to_byte", BigInteger, nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("prefix_mac", LargeBinary, nullable=False),
+    Index("steps_by_mac", "prefix_mac"),
+)
+
+spools = Table(
+    "spools",
+    metadata,
+    Column("spool", String, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("wrapped", LargeBinary),
+    Column("last_number", BigInteger, nullable=False),
+    Column("state", String, nullable=False),
+)
+
+publisher = Table(
+    "publisher",
+    metadata,
+    Column("origin", String, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    UniqueConstraint("origin"),
+)

@@ -1,0 +1,76 @@
+"""The two Parquet files of a partition, as bytes: events (lines and typed columns) and content (sealed segments)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ledger import records
+from ledger.segments import NONCE_BYTES
+
+EVENTS_GROUP: Final = 4096
+"""Rows of a row group of an events file: what opening one session reads."""
+CONTENT_GROUP_BYTES: Final = 1024 * 1024
+LEVEL: Final = 3
+
+CONTENT_SCHEMA: Final = pa.schema(
+    [
+        pa.field("segment", pa.int32(), nullable=False),
+        pa.field("owner", pa.string(), nullable=False),
+        pa.field("version", pa.int32(), nullable=False),
+        pa.field("nonce", pa.binary(NONCE_BYTES), nullable=False),
+        pa.field("ciphertext", pa.binary(), nullable=False),
+    ]
+)
+
+_PRUNED_BY: Final = ["session", "occurred_at", "observed_at"]
+
+
+def write_events(
+    lines: Sequence[bytes], parsed: Sequence[Mapping[str, Any]], location: tuple[list[int], list[int], list[int]]
+) -> tuple[bytes, bytes]:
+    """An events file, one row a line in the order of the partition's tree; and its source keys (little-endian u64)."""
+    arrays = [pa.array(lines, pa.binary()), *records.derive(parsed), *(pa.array(x, pa.int32()) for x in location)]
+    table = pa.Table.from_arrays(arrays, schema=records.SCHEMA)
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=EVENTS_GROUP,
+        compression="zstd",
+        compression_level=LEVEL,
+        use_dictionary=[field.name for field in records.SCHEMA if pa.types.is_dictionary(field.type)] + ["subjects"],
+        write_statistics=_PRUNED_BY,  # type: ignore[arg-type]
+        store_schema=False,
+    )
+    return sink.getvalue().to_pybytes(), table.column("source_key").to_numpy().astype("<u8").tobytes()
+
+
+def write_content(segments: Sequence[tuple[str, int, bytes, bytes]]) -> bytes:
+    """A content file from (owner, key version, nonce, ciphertext) per segment, numbered from 0."""
+    owners, versions, nonces, ciphertexts = zip(*segments, strict=True)
+    table = pa.Table.from_arrays(
+        [
+            pa.array(range(len(segments)), pa.int32()),
+            pa.array(owners, pa.string()),
+            pa.array(versions, pa.int32()),
+            pa.array(nonces, pa.binary(NONCE_BYTES)),
+            pa.array(ciphertexts, pa.binary()),
+        ],
+        schema=CONTENT_SCHEMA,
+    )
+    mean = sum(map(len, ciphertexts)) // len(ciphertexts) + 1
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=max(1, CONTENT_GROUP_BYTES // mean),
+        compression="none",
+        use_dictionary=["owner"],
+        write_statistics=["segment"],  # type: ignore[arg-type]
+        store_schema=False,
+    )
+    return sink.getvalue().to_pybytes()

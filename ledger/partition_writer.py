@@ -1,0 +1,189 @@
+"""Builds a partition: rows in, the bytes of its two files and the body of its ledger entry out. Pure but for randomness.
+
+This is ingest's hot loop. Rows of one owner and one session go into one segment, because that is what compresses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+
+from ledger import merkle, parquet, records, segments
+from ledger.errors import FormatError, StorageError
+from ledger.kdf import DataKey, derive
+from ledger.keytree import KeyTree
+from ledger.objects.base import AppendObjects
+
+SEGMENT_TARGET: Final = 8 * 1024 * 1024
+"""Bytes after which a segment is closed and the owner's next slice opens another."""
+
+
+class Row(NamedTuple):
+    """One record to be: its line's fields, its exact content, its content's owner.
+
+    ``build`` adds ``_`` and ``content`` to ``fields``, in place.
+    """
+
+    fields: dict[str, Any]
+    content: bytes
+    owner: str
+
+
+class Place(NamedTuple):
+    """Where a partition will stand: the store's id and the paths of its two files."""
+
+    store: str
+    events: str
+    content: str
+
+
+class Built(NamedTuple):
+    """A partition's files, the body of its entry (without inputs and spools, which the caller adds), and the
+    source keys in row order (little-endian u64)."""
+
+    events: bytes
+    content: bytes
+    body: dict[str, Any]
+    source_keys: bytes
+
+
+@dataclass
+class _Segment:
+    owner: str
+    salt: bytes
+    slices: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+
+class _Segments:
+    """Assigns slices to segments and seals them."""
+
+    def __init__(self, place: Place, tree: KeyTree, keys: Mapping[str, DataKey]) -> None:
+        self._place = place
+        self._tree = tree
+        self._keys = keys
+        self._open: dict[tuple[str | None, str], int] = {}
+        self._all: list[_Segment] = []
+
+    def add(self, session: str | None, owner: str, content: bytes) -> tuple[int, int, int, bytes]:
+        """(segment, slot, chunks, commitment) of one slice."""
+        if len(content) > segments.CHUNK:
+            return self._add_chunks(owner, content)
+        number = self._open.get((session, owner), -1)
+        if number < 0 or self._all[number].size + len(content) > SEGMENT_TARGET:
+            number = self._open[(session, owner)] = self._new(owner)
+        segment = self._all[number]
+        slot = len(segment.slices)
+        segment.slices.append(content)
+        segment.size += len(content) + 4
+        return number, slot, 1, segments.commitment(segment.salt, slot, content)
+
+    def _add_chunks(self, owner: str, content: bytes) -> tuple[int, int, int, bytes]:
+        first = len(self._all)
+        for start in range(0, len(content), segments.CHUNK):
+            number = self._new(owner)
+            self._all[number].slices.append(content[start : start + segments.CHUNK])
+        return first, 0, len(self._all) - first, segments.commitment(self._all[first].salt, 0, content)
+
+    def _new(self, owner: str) -> int:
+        self._all.append(_Segment(owner, segments.new_salt()))
+        return len(self._all) - 1
+
+    def seal(self) -> list[tuple[str, int, bytes, bytes]]:
+        """(owner, key version, nonce, ciphertext) per segment; the slices are let go as they are sealed."""
+        sealed = []
+        for (number, leaf), segment in zip(self._tree.walk(len(self._all)), self._all, strict=True):
+            version, owner_key = self._keys[segment.owner]
+            context = segments.SegmentId(
+                self._place.store, self._place.content, number, segment.owner, version
+            ).context()
+            key = segments.segment_key(owner_key, leaf, context)
+            nonce, ciphertext = segments.seal(key, context, segment.salt, segment.slices)
+            segment.slices = []
+            sealed.append((segment.owner, version, nonce, ciphertext))
+        return sealed
+
+
+def _order(row: Row) -> tuple[str, str, int, int]:
+    """Session, time, then the order of the input. Without the Z, RFC 3339 UTC texts sort at any precision."""
+    fields = row.fields
+    moment = fields.get("occurred_at") or fields["observed_at"]
+    item = fields.get("input") or {}
+    return fields.get("session") or "", moment[:-1], item.get("step", 0), item.get("part", 0)
+
+
+def build(rows: Sequence[Row], place: Place, tree: KeyTree, keys: Mapping[str, DataKey]) -> Built:
+    """One partition of at least one row. Raises FormatError for a line that is too long."""
+    if not rows:
+        raise FormatError("a partition has at least one row")
+    rows = sorted(rows, key=_order)
+    kept = _Segments(place, tree, keys)
+    location: tuple[list[int], list[int], list[int]] = ([], [], [])
+    parsed: list[dict[str, Any]] = []
+    for row in rows:
+        segment, slot, chunks, commitment = kept.add(row.fields.get("session"), row.owner, row.content)
+        location[0].append(segment)
+        location[1].append(slot)
+        location[2].append(chunks)
+        fields = row.fields
+        fields["_"] = records.TYPE
+        fields["content"] = {
+            "commitment": commitment.hex(),
+            "length_class": records.length_class(len(row.content)),
+            "owner": row.owner,
+        }
+        parsed.append(fields)
+    lines = records.encode_lines(parsed)
+    if max(map(len, lines)) > records.MAX_LINE:
+        raise FormatError(f"a record line has at most {records.MAX_LINE} bytes")
+    root = merkle.root(merkle.leaf_hashes(lines))
+    events, source_keys = parquet.write_events(lines, parsed, location)
+    sealed = kept.seal()
+    content_file = parquet.write_content(sealed)
+    body = {
+        "events": _object(place.events, events),
+        "content": _object(place.content, content_file),
+        "rows": len(lines),
+        "segments": len(sealed),
+        "root": root.hex(),
+        "schema": records.schema_sha256(),
+        **_summary(parsed),
+    }
+    return Built(events, content_file, body, source_keys)
+
+
+def write(objects: AppendObjects, place: Place, built: Built) -> None:
+    """Make a partition's two objects durable. Raises StorageError if a name is taken by other bytes."""
+    for path, data in ((place.events, built.events), (place.content, built.content)):
+        if not objects.put_if_absent(path, data):
+            raise StorageError(f"other bytes stand at {path}", path=path)
+
+
+def _object(path: str, data: bytes) -> dict[str, Any]:
+    return {"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _summary(parsed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Counts by kind and source, the time range, the number of rejected documents."""
+    kinds = Counter(record["kind"] for record in parsed)
+    sources = Counter(record["source"] for record in parsed)
+    times = [record.get("occurred_at") or record["observed_at"] for record in parsed]
+    return {
+        "kinds": dict(sorted(kinds.items())),
+        "sources": [{"source": source, "rows": rows} for source, rows in sorted(sources.items())],
+        "time": {"from": min(times), "to": max(times)},
+        "rejected": kinds.get("rejected", 0),
+    }
+
+
+def input_digest(tree_root: bytes, pieces: Iterator[bytes]) -> str:
+    """HMAC-SHA256, under a key of the partition, of the bytes that one input has in this partition."""
+    mac = hmac.new(derive(tree_root, b"evidence/v1/input-digest"), digestmod=hashlib.sha256)
+    for piece in pieces:
+        mac.update(piece)
+    return mac.hexdigest()

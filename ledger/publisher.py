@@ -1,0 +1,144 @@
+"""The publisher: alone holds the log key, checks the commits, then signs a checkpoint over them.
+
+It signs only what is consistent with what it signed before, which the keyring remembers: neither a forged commit
+nor a rolled-back store makes it sign a second history. Everything it writes is a pure function of the commits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ledger import checkpoints, commits, entries, merkle, notes, tiles
+from ledger.errors import EvidenceError, MissingObjectError, PublisherRefusedError, TamperedError
+from ledger.history import Entry, History
+from ledger.keyring.publication import PublicationState, Published
+from ledger.objects.base import CHECKPOINT, Objects
+
+PREFIX: Final = "ledger/"
+
+
+def checkpoint_path(size: int) -> str:
+    """Where the checkpoint of this size stays."""
+    return f"ledger/checkpoints/{size}"
+
+
+class Publisher:
+    """Publishes what the commits of ``objects`` say."""
+
+    def __init__(self, objects: Objects, state: PublicationState, signer: notes.Signer) -> None:
+        self._objects = objects
+        self._state = state
+        self._signer = signer
+
+    def publish(self) -> checkpoints.Checkpoint | None:
+        """Check every commit, sign the newest state, write tiles and checkpoint. None if the log has no commit.
+
+        Raises PublisherRefusedError for a forged commit or a store that lost commits which were signed.
+        Safe to repeat, and safe to run in several processes.
+        """
+        while True:
+            before = self._state.read()
+            history = self._check(before)
+            if history.seq < 0:
+                return None
+            after = Published(history.seq, history.frontier.size, history.frontier.root())
+            if before == after or self._state.advance(before, after):
+                break
+        self._derive(history)
+        return checkpoints.Checkpoint(history.origin, history.frontier.size, history.frontier.root())
+
+    def _check(self, before: Published | None) -> History:
+        """The state of the log, if it continues what was signed."""
+        history = History()
+        while True:
+            try:
+                data = self._objects.get(commits.commit_path(history.seq + 1))
+            except MissingObjectError:
+                break
+            try:
+                new = history.apply(data)
+            except TamperedError as error:
+                raise PublisherRefusedError(f"not signed: {error.message}") from None
+            if before is None or history.seq > before.seq:
+                self._check_objects(new)
+            if before is not None and history.seq == before.seq:
+                self._check_signed(history, before)
+        if before is not None and history.seq < before.seq:
+            raise PublisherRefusedError(
+                f"not signed: the store ends at commit {history.seq}, but commit {before.seq} was signed before"
+            )
+        if history.seq >= 0 and self._signer.vkey not in {key.vkey for key in history.log_verifiers()}:
+            raise PublisherRefusedError("not signed: the log does not name this key for checkpoints")
+        return history
+
+    def _check_signed(self, history: History, before: Published) -> None:
+        if (history.frontier.size, history.frontier.root()) != (before.size, before.root):
+            raise PublisherRefusedError(f"not signed: commit {before.seq} is not the one that was signed before")
+
+    def _check_objects(self, new: list[Entry]) -> None:
+        for entry in new:
+            for path, size, _ in entries.referenced_objects(entry.value):
+                found = self._objects.head(path)
+                if found is None or (size is not None and found != size):
+                    raise PublisherRefusedError(f"not signed: {path} is missing or has a wrong size")
+
+    def _derive(self, history: History) -> None:
+        """Write bundles, tiles and checkpoints that the store does not have yet, then move the checkpoint forward."""
+        size = history.frontier.size
+        published = self._published_size(history)
+        for path, data in derived_objects(history, published):
+            if not self._objects.put_if_absent(path, data):
+                raise PublisherRefusedError(f"not written: other bytes stand at {path}")
+        note = sign(history.origin, size, history.frontier.root(), self._signer)
+        self._objects.put_if_absent(checkpoint_path(size), note)
+        if published < size or not self._has_checkpoint():
+            self._objects.replace(CHECKPOINT, note)
+
+    def _published_size(self, history: History) -> int:
+        """The size of the checkpoint that stands in the store; 0 if it is none of this log."""
+        try:
+            note = self._objects.get(CHECKPOINT)
+            checkpoint = checkpoints.open_checkpoint(note, history.log_verifiers())
+        except EvidenceError:
+            return 0
+        size = checkpoint.size
+        if size > history.frontier.size or merkle.root(history.leaves[:size]) != checkpoint.root:
+            raise PublisherRefusedError("not signed: the checkpoint in the store is of another history")
+        return size
+
+    def _has_checkpoint(self) -> bool:
+        return self._objects.head(CHECKPOINT) is not None
+
+
+def sign(origin: str, size: int, root: bytes, signer: notes.Signer) -> bytes:
+    """The signed checkpoint note: the same bytes whoever makes it, since Ed25519 is deterministic."""
+    return checkpoints.sign_checkpoint(checkpoints.Checkpoint(origin, size, root), signer)
+
+
+def derived_objects(history: History, published: int) -> list[tuple[str, bytes]]:
+    """Entry bundles and tiles that a log grown from ``published`` to its present size has, with their bytes."""
+    size = history.frontier.size
+    objects = [
+        (PREFIX + tile.path, tiles.encode_bundle(entry.data for entry in history.entries[_span(tile)]))
+        for tile in tiles.new_bundles(published, size)
+    ]
+    edge = _edge(history.leaves, published)
+    for tile, data in tiles.tile_contents(history.leaves[published:], published, edge):
+        objects.append((PREFIX + tile.path, data))
+    return objects
+
+
+def _span(tile: tiles.Tile) -> slice:
+    start = tile.index * tiles.TILE_WIDTH
+    return slice(start, start + tile.width)
+
+
+def _edge(leaves: list[bytes], size: int) -> list[list[bytes]]:
+    """The hashes of the partial tiles of a tree of ``size``, level by level."""
+    edge: list[list[bytes]] = []
+    row = leaves[:size]
+    while row:
+        full = len(row) // tiles.TILE_WIDTH * tiles.TILE_WIDTH
+        edge.append(row[full:])
+        row = [merkle.root(row[start : start + tiles.TILE_WIDTH]) for start in range(0, full, tiles.TILE_WIDTH)]
+    return edge

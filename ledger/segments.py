@@ -1,0 +1,135 @@
+"""Content segments: the slices of one owner and one session in one partition, sealed together.
+
+    plaintext  = salt (32 bytes) || (u32 big-endian length || slice)*
+    sealed     = AES-256-GCM(segment key, nonce, zstd(plaintext), associated data = context)
+    segment key = HKDF-SHA256(IKM = owner's data key, salt = leaf key, info = context)
+    commitment = SHA-256(HMAC-SHA256(segment salt, u32 index) || slice)
+
+The salt lives only inside the ciphertext, so a commitment says nothing once the key is gone. After every
+decryption the caller recomputes the commitment: AES-GCM alone does not commit to its key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ledger.errors import FormatError, TamperedError
+
+SALT_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+CHUNK: Final = 16 * 1024 * 1024
+"""A slice above this many bytes is cut into chunks, each in a segment of its own."""
+MAX_PLAINTEXT: Final = 2 * CHUNK
+"""Bytes a segment's plaintext may have: bounds what a hostile frame can make a reader allocate."""
+LEVEL: Final = 3
+
+_INFO: Final = b"evidence/v1/segment"
+
+
+class SegmentId(NamedTuple):
+    """What a segment is bound to: store id, content object's path, number in it, owner and key version."""
+
+    store: str
+    path: str
+    segment: int
+    owner: str
+    version: int
+
+    def context(self) -> bytes:
+        """The HKDF info and associated data: each field length-prefixed (u32 big-endian)."""
+        fields = (
+            _INFO,
+            self.store.encode(),
+            self.path.encode(),
+            self.segment.to_bytes(4, "big"),
+            self.owner.encode(),
+            self.version.to_bytes(4, "big"),
+        )
+        return b"".join(len(item).to_bytes(4, "big") + item for item in fields)
+
+
+class Sealed(NamedTuple):
+    """A segment as stored."""
+
+    nonce: bytes
+    ciphertext: bytes
+
+
+class Opened(NamedTuple):
+    """A segment's salt and slices."""
+
+    salt: bytes
+    slices: list[bytes]
+
+
+def segment_key(owner_key: bytes, leaf_key: bytes, context: bytes) -> bytes:
+    """HKDF-SHA256 (RFC 5869) with one output block of 32 bytes."""
+    extracted = hmac.digest(leaf_key, owner_key, "sha256")
+    return hmac.digest(extracted, context + b"\x01", "sha256")
+
+
+def row_key(salt: bytes, index: int) -> bytes:
+    """The prefix that discloses one row without its neighbours: HMAC-SHA256(salt, u32 index)."""
+    return hmac.digest(salt, index.to_bytes(4, "big"), "sha256")
+
+
+def commitment_of(key: bytes, data: bytes) -> bytes:
+    """The salted commitment to one slice under its row key: SHA-256(row key || slice)."""
+    return hashlib.sha256(key + data).digest()
+
+
+def commitment(salt: bytes, index: int, data: bytes) -> bytes:
+    """The salted commitment to one slice: SHA-256(HMAC-SHA256(salt, u32 index) || slice)."""
+    return hashlib.sha256(hmac.digest(salt, index.to_bytes(4, "big"), "sha256") + data).digest()
+
+
+def new_salt() -> bytes:
+    """32 random bytes."""
+    return secrets.token_bytes(SALT_BYTES)
+
+
+def seal(key: bytes, context: bytes, salt: bytes, slices: Sequence[bytes]) -> Sealed:
+    """Compress and encrypt one segment under a fresh random nonce."""
+    pieces = [salt]
+    for data in slices:
+        pieces += (len(data).to_bytes(4, "big"), data)
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    frame = zstandard.ZstdCompressor(level=LEVEL).compress(b"".join(pieces))
+    return Sealed(nonce, AESGCM(key).encrypt(nonce, frame, context))
+
+
+def unseal(key: bytes, context: bytes, sealed: Sealed) -> Opened:
+    """Decrypt one segment. Raises TamperedError if the key or any byte is wrong, FormatError on a bad frame."""
+    try:
+        frame = AESGCM(key).decrypt(sealed.nonce, sealed.ciphertext, context)
+    except (InvalidTag, ValueError):
+        raise TamperedError("a content segment does not decrypt under its key") from None
+    try:
+        size = zstandard.frame_content_size(frame)
+        if not SALT_BYTES <= size <= MAX_PLAINTEXT:
+            raise FormatError("a content segment states an impossible size")
+        plain = zstandard.ZstdDecompressor().decompress(frame, max_output_size=MAX_PLAINTEXT)
+    except zstandard.ZstdError:
+        raise FormatError("a content segment is no zstd frame") from None
+    return Opened(plain[:SALT_BYTES], _split(plain))
+
+
+def _split(plain: bytes) -> list[bytes]:
+    at, end = SALT_BYTES, len(plain)
+    slices = []
+    while at < end:
+        length = int.from_bytes(plain[at : at + 4], "big")
+        at += 4
+        if at + length > end:
+            raise FormatError("a content segment is cut short")
+        slices.append(plain[at : at + length])
+        at += length
+    return slices

@@ -1,0 +1,140 @@
+"""The one door of the ledger: a store as the rest of the product uses it.
+
+What one can do depends on what one was given: reading needs the store, content needs the keyring, appending needs the
+writer key, publishing the log key. Views open the store without any signing key.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ledger import entries, kek, notes, partition_writer
+from ledger.checkpoints import Checkpoint
+from ledger.content import ContentReader, Revealed
+from ledger.errors import ConfigError, KeyringError, NothingThereError, StorageError
+from ledger.history import Entry, History
+from ledger.keyring.access_numbers import AccessNumbers
+from ledger.keyring.bookmarks import Bookmarks
+from ledger.keyring.keyring import Keyring
+from ledger.keyring.publication import PublicationState
+from ledger.keytree import KeyTree
+from ledger.log import LogReader, LogWriter
+from ledger.objects import open_objects
+from ledger.objects.base import Objects
+from ledger.publisher import Publisher
+from ledger.settings import Settings
+
+
+class Store:
+    """An open store with its keyring. Use ``Store.open``; close it, or use it as a context manager."""
+
+    def __init__(self, settings: Settings, objects: Objects, keyring: Keyring) -> None:
+        self.settings = settings
+        self.objects = objects
+        self.keyring = keyring
+        self.bookmarks = Bookmarks(keyring)
+        self.accesses = AccessNumbers(keyring)
+        self._reader = LogReader(objects)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Store:
+        """Open store and keyring and read the log.
+
+        Raises NothingThereError if there is no ledger, KeyringError if the keyring belongs to another store.
+        """
+        objects = open_objects(settings.store, endpoint=settings.s3_endpoint)
+        store = cls(settings, objects, open_keyring(settings))
+        store.refresh()
+        if store.history.seq < 0:
+            raise NothingThereError(f"there is no ledger at {objects.url}")
+        if store.history.store != store.keyring.store_id:
+            raise KeyringError("the keyring belongs to another store")
+        return store
+
+    def close(self) -> None:
+        """Give the database connections back."""
+        self.keyring.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def history(self) -> History:
+        """The state of the log as of the last refresh."""
+        return self._reader.history
+
+    def refresh(self) -> list[Entry]:
+        """Read what others committed; their entries."""
+        return self._reader.refresh()
+
+    def committed_paths(self) -> set[str]:
+        """The content paths of every partition that the ledger lists."""
+        return {entry.value["content"]["path"] for entry in self.history.partitions()}
+
+    def existing(self, partition: int, row: int) -> Revealed:
+        """One row by the number of its partition: for ingest's own comparison, shown to nobody."""
+        return next(self._content(self.history.partitions()[partition].value).rows(row, 1))
+
+    def _content(self, entry: Mapping[str, Any]) -> ContentReader:
+        return ContentReader(self.objects, self.keyring, self.history.store, entry)
+
+    # -- appending
+
+    def new_partition(self, day: str) -> tuple[partition_writer.Place, KeyTree]:
+        """A place with random names for a partition of a UTC day, its key tree already durable in the keyring."""
+        name = secrets.token_hex(16)
+        place = partition_writer.Place(
+            self.history.store, f"events/date={day}/{name}.parquet", f"content/date={day}/{name}.parquet"
+        )
+        tree = KeyTree.generate()
+        self.keyring.put_tree(place.content, tree)
+        return place, tree
+
+    def append(
+        self, bodies: Sequence[tuple[str, dict[str, Any]]], recheck: Callable[[list[Entry]], None] | None = None
+    ) -> list[Entry]:
+        """Commit entries of the given types; durable when it returns. See LogWriter.append for ``recheck``."""
+        encoded = [self._encode(entry_type, body) for entry_type, body in bodies]
+        writer = LogWriter(self.objects, self._reader, [load_signer(self.settings.writer_key)])
+        return writer.append(encoded, recheck)
+
+    def _encode(self, entry_type: str, body: dict[str, Any]) -> bytes:
+        """Canonical bytes; a partition's list of inputs goes to a blob where it would make the entry too large."""
+        inputs = body.get("inputs")
+        if isinstance(inputs, list) and len(inputs) > MAX_INLINE_INPUTS:
+            data = entries.canonical_bytes(inputs)
+            digest = entries.sha256(data)
+            if not self.objects.put_if_absent(entries.blob_path(digest), data):
+                raise StorageError("a blob with other bytes stands under this name", path=entries.blob_path(digest))
+            body = {**body, "inputs": {"blob": digest, "count": len(inputs)}}
+        return entries.encode(entry_type, body)
+
+    def publish(self) -> Checkpoint | None:
+        """Sign and write the newest checkpoint, if this installation holds the log key."""
+        if self.settings.log_key is None:
+            return None
+        state = PublicationState(self.keyring, self.history.origin)
+        return Publisher(self.objects, state, load_signer(self.settings.log_key)).publish()
+
+
+MAX_INLINE_INPUTS = 16
+"""Inputs that a partition entry lists itself; more go to a blob."""
+
+
+def open_keyring(settings: Settings) -> Keyring:
+    """The keyring that the settings name."""
+    return Keyring.open(settings.keyring, kek.open_kek(settings.kek))
+
+
+def load_signer(path: Path) -> notes.Signer:
+    """The signing key in a file. Raises ConfigError if it cannot be read or is none."""
+    try:
+        return notes.Signer.from_skey(path.read_text().strip())
+    except OSError as error:
+        raise ConfigError(f"cannot read the signing key {path}: {error.strerror}") from None

@@ -1,0 +1,243 @@
+"""LiteLLM payloads and spend rows: the call, and the verdicts and tool calls that stand inside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from ingest.formats import FORMATS
+from ingest.formats.base import Event, Identifier, RejectedInput
+
+PAYLOAD, SPEND = FORMATS["litellm"], FORMATS["litellm_spend"]
+
+CALL: dict[str, Any] = {
+    "id": "chatcmpl-1",
+    "litellm_call_id": "call-1",
+    "call_type": "acompletion",
+    "status": "success",
+    "startTime": 1737710446.847371,
+    "endTime": 1737710447.5,
+    "model": "azure/gpt-4o",
+    "model_group": "gpt-4o",
+    "custom_llm_provider": "azure",
+    "prompt_tokens": 10,
+    "completion_tokens": 20,
+    "metadata": {},
+    "messages": [{"role": "user", "content": "hi"}],
+    "response": {
+        "id": "chatcmpl-1",
+        "model": "gpt-4o-2024-08-06",
+        "choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "hello"}}],
+        "usage": {"prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 3}},
+    },
+}
+ROW: dict[str, Any] = {
+    "request_id": "chatcmpl-1",
+    "call_type": "acompletion",
+    "spend": 0.002,
+    "status": "success",
+    "metadata": "{}",
+    "messages": "{}",
+    "response": "{}",
+}
+
+
+def events_of(**more: Any) -> list[Event]:
+    return PAYLOAD.describe(orjson.dumps({**CALL, **more}) + b"\n").events
+
+
+def call_of(**more: Any) -> Event:
+    return events_of(**more)[0]
+
+
+def test_the_published_payload_is_understood(shared_data: Path) -> None:
+    document = (shared_data / "litellm" / "standard_logging_payload.json").read_bytes()
+    (event,) = PAYLOAD.describe(document).events
+    assert (event.start, event.end) == (0, len(document))
+    assert event.source_id == "chatcmpl-2299b6a2-82a3-465a-b47c-04e685a2227f"
+    assert event.fields["occurred_at"] == "2025-01-24T09:20:46.847371Z"
+    assert event.fields["time_basis"] == "zone_assumed"
+    assert event.fields["capture"] == "complete"
+    assert (event.session, event.owner, event.subjects) == (None, None, {})
+    rendered = PAYLOAD.render(document, event.fields)
+    assert rendered.input[0].parts[0].text == "Hello, world!"
+    assert (rendered.output[0].parts[0].text, rendered.output[0].finish_reason) == ("hi", "stop")
+
+
+def test_a_call_names_models_tokens_and_times() -> None:
+    assert call_of().fields == {
+        "kind": "inference",
+        "source": "litellm",
+        "time_basis": "source",
+        "occurred_at": "2025-01-24T09:20:46.847371Z",
+        "ended_at": "2025-01-24T09:20:47.500000Z",
+        "status": "ok",
+        "capture": "complete",
+        "model_ref": {"name": "azure/gpt-4o"},
+        "gen_ai_operation_name": "chat",
+        "gen_ai_provider_name": "azure",
+        "gen_ai_request_model": "gpt-4o",
+        "gen_ai_response_model": "gpt-4o-2024-08-06",
+        "gen_ai_response_id": "chatcmpl-1",
+        "gen_ai_response_finish_reasons": ["stop"],
+        "gen_ai_usage_input_tokens": 10,
+        "gen_ai_usage_output_tokens": 20,
+        "gen_ai_usage_cache_read_input_tokens": 4,
+        "gen_ai_usage_reasoning_output_tokens": 3,
+    }
+    assert call_of().source_id == "call-1"
+
+
+def test_sessions_and_people_never_stand_in_the_line() -> None:
+    event = call_of(
+        session_id="Ann's chat",
+        end_user="ann@example.org",
+        metadata={"user_api_key_hash": "88dc28", "user_api_key_user_id": "svc-app"},
+    )
+    assert event.session == Identifier("session:litellm", "Ann's chat")
+    assert event.owner == Identifier("email", "ann@example.org")
+    assert event.subjects == {
+        "end_user": (Identifier("email", "ann@example.org"),),
+        "actor": (Identifier("user_id", "svc-app"),),
+        "service": (Identifier("api_key:litellm", "88dc28"),),
+    }
+    assert not {"ann@example.org", "Ann's chat", "svc-app"} & {str(value) for value in event.fields.values()}
+
+
+def test_without_an_end_user_the_keys_holder_is_the_person() -> None:
+    event = call_of(end_user="", metadata={"user_api_key_user_id": "u-7", "user_api_key_user_email": "u@example.org"})
+    assert event.subjects["end_user"] == (Identifier("user_id", "u-7"), Identifier("email", "u@example.org"))
+    assert event.owner == Identifier("user_id", "u-7")
+    assert call_of(trace_id="t 1").session == Identifier("session:litellm", "t 1")
+
+
+@pytest.mark.parametrize(
+    ("more", "capture"),
+    [
+        ({}, "complete"),
+        ({"messages": [{"role": "user", "content": "redacted-by-litellm"}]}, "redacted"),
+        ({"messages": "redacted-by-litellm", "response": {"text": "redacted-by-litellm"}}, "redacted"),
+        ({"response": {"choices": [{"message": {"content": "redacted-by-litellm"}}]}}, "redacted"),
+        ({"messages": None, "response": ""}, "not_captured"),
+        ({"response": None}, "unknown"),
+        ({"response": None, "status": "failure"}, "complete"),
+    ],
+)
+def test_what_is_missing_is_said(more: dict[str, Any], capture: str) -> None:
+    """A failed call has no response; a successful one without a response is not known to be complete."""
+    assert call_of(**more).fields["capture"] == capture
+
+
+@pytest.mark.parametrize(
+    ("entry", "decision"),
+    [
+        ({"guardrail_status": "success"}, "allowed"),
+        ({"guardrail_status": "success", "masked_entity_count": {"EMAIL_ADDRESS": 1}}, "masked"),
+        ({"guardrail_status": "guardrail_flagged"}, "flagged"),
+        ({"guardrail_status": "guardrail_intervened", "masked_entity_count": {"PERSON": 2}}, "masked"),
+        ({"guardrail_status": "guardrail_intervened", "masked_entity_count": {}}, "blocked"),
+        ({"guardrail_status": "guardrail_failed_to_respond"}, "failed_to_respond"),
+        ({"guardrail_status": "not_run"}, "not_run"),
+        ({"guardrail_status": "something new"}, None),
+    ],
+)
+def test_guardrails_become_policy_records_inside_the_call(entry: dict[str, Any], decision: str | None) -> None:
+    call, verdict = events_of(guardrail_information=[{**entry, "start_time": 1737710446.9}], end_user="u-7")
+    assert (verdict.start, verdict.end) == (call.end, call.end)
+    assert (verdict.fields["kind"], verdict.fields.get("decision")) == ("policy", decision)
+    assert verdict.fields["occurred_at"] == "2025-01-24T09:20:46.900000Z"
+    assert verdict.fields["links"] == [{"relation": "part_of", "source": "litellm", "source_id": "call-1"}]
+    assert (verdict.source_id, verdict.owner) == ("call-1/guardrail/0", call.owner)
+
+
+def test_the_former_shape_of_guardrail_information_is_read() -> None:
+    assert events_of(guardrail_information={"guardrail_status": "success"})[1].fields["decision"] == "allowed"
+    in_metadata = {"guardrail_information": [{"guardrail_status": "not_run"}]}
+    assert events_of(metadata=in_metadata)[1].fields["decision"] == "not_run"
+    assert len(events_of(guardrail_information=None)) == 1
+
+
+def test_an_mcp_tool_call_becomes_a_tool_record() -> None:
+    metadata = {"mcp_tool_call_metadata": {"name": "search", "arguments": {"q": "x"}, "result": {"n": 1}}}
+    call, tool = events_of(metadata=metadata)
+    assert (tool.fields["kind"], tool.fields["gen_ai_tool_name"]) == ("tool", "search")
+    assert tool.start == tool.end == call.end
+    rendered = PAYLOAD.render(orjson.dumps({**CALL, "metadata": metadata}), call.fields)
+    assert ("mcp tool call", '{"name":"search","arguments":{"q":"x"},"result":{"n":1}}') in rendered.facts
+    assert PAYLOAD.render(b"", tool.fields).notes
+
+
+def test_a_failure_names_its_class_and_keeps_its_words_in_the_content() -> None:
+    error = {"error_class": "RateLimitError", "error_message": "for ann@example.org"}
+    event = call_of(status="failure", response=None, error_information=error)
+    assert (event.fields["status"], event.fields["error_type"]) == ("error", "RateLimitError")
+    rendered = PAYLOAD.render(orjson.dumps({**CALL, "error_information": error}), event.fields)
+    assert ("error", "for ann@example.org") in rendered.facts
+
+
+def test_tool_calls_and_parts_of_messages_are_shown() -> None:
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": "http://x"}]},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "t1", "function": {"name": "f", "arguments": "{}"}}],
+        },
+        {"role": "tool", "tool_call_id": "t1", "content": "done"},
+    ]
+    rendered = PAYLOAD.render(orjson.dumps({**CALL, "messages": messages}), {})
+    parts = [(part.type, part.text, part.name, part.id) for message in rendered.input for part in message.parts]
+    assert parts == [
+        ("text", "look", "", ""),
+        ("uri", "http://x", "image", ""),
+        ("tool_call", "{}", "f", "t1"),
+        ("tool_call_response", "done", "", "t1"),
+    ]
+
+
+def test_the_published_spend_row_is_understood(shared_data: Path) -> None:
+    document = (shared_data / "litellm" / "spend_logs_payload.json").read_bytes()
+    (event,) = SPEND.describe(document).events
+    assert event.fields["capture"] == "not_captured"
+    assert event.session == Identifier("session:litellm", "1234567890")
+    assert event.source_id == "spend/chatcmpl-2283081b-dc89-41f6-93e6-d4f914774027"
+    assert ("spend", "0.00022500000000000002") in SPEND.render(document, event.fields).facts
+
+
+def test_a_spend_row_points_to_the_payload_of_the_same_call() -> None:
+    (event,) = SPEND.describe(orjson.dumps({**ROW, "litellm_call_id": "call-1"})).events
+    assert event.fields["links"] == [{"relation": "same_as", "source": "litellm", "source_id": "call-1"}]
+
+
+def test_strings_that_hold_json_are_read() -> None:
+    row = {
+        **ROW,
+        "messages": '[{"role":"user","content":"hi"}]',
+        "response": '{"model":"m","choices":[{"message":{"role":"assistant","content":"yes"}}]}',
+        "metadata": '{"user_api_key_user_id":"u-7","guardrail_information":[{"guardrail_status":"guardrail_flagged"}]}',
+    }
+    call, verdict = SPEND.describe(orjson.dumps(row)).events
+    assert (call.fields["capture"], call.fields["gen_ai_response_model"]) == ("complete", "m")
+    assert call.owner == Identifier("user_id", "u-7")
+    assert verdict.fields["decision"] == "flagged"
+    rendered = SPEND.render(orjson.dumps(row), call.fields)
+    assert (rendered.input[0].parts[0].text, rendered.output[0].parts[0].text) == ("hi", "yes")
+
+
+def test_a_cut_spend_row_says_so() -> None:
+    messages = '[{"role":"user","content":"h... (litellm_truncated skipped 9000 chars) ...i"}]'
+    (event,) = SPEND.describe(orjson.dumps({**ROW, "messages": messages})).events
+    assert event.fields["capture"] == "truncated"
+
+
+def test_the_two_shapes_are_not_mistaken_for_each_other() -> None:
+    assert PAYLOAD.matches(CALL)
+    assert SPEND.matches(ROW)
+    assert not PAYLOAD.matches(ROW)
+    assert not SPEND.matches(CALL)
+    for adapter, document in ((PAYLOAD, ROW), (SPEND, CALL)):
+        with pytest.raises(RejectedInput, match="unknown_shape"):
+            adapter.describe(orjson.dumps(document))
