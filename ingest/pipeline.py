@@ -10,6 +10,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -74,11 +75,15 @@ class Pipeline:
         sources = expand(paths)
         settings = self._store.settings
         self._sync_index()
+        batches = jobs(self._cuts(sources, format_name), settings.seal_bytes, settings.seal_rows)
+        first = next(batches, None)
+        if first is None:
+            return self.summary
         workers = open_workers(
             settings.workers, settings.store, settings.s3_endpoint, self._store.objects, [s.size for s in sources]
         )
         try:
-            self._run(workers, jobs(self._cuts(sources, format_name), settings.seal_bytes, settings.seal_rows))
+            self._run(workers, chain([first], batches))
         finally:
             workers.close()
         return self.summary

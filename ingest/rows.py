@@ -125,7 +125,7 @@ class PortionReader:
                 "kind": "rejected",
                 "source": self._source(),
                 "adapter": "rejected/1",
-                "reason": reason,
+                "error_type": reason,
                 "time_basis": "none",
             }
             yield self._sealed(fields, data[start : start + BLOCK], part, str(part), _STORE_OWNED)

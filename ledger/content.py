@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 
 from ledger import merkle, records, segments
-from ledger.errors import ErasedError, EvidenceError, FormatError, KeyringError, LostError, MissingObjectError, TamperedError
+from ledger.decryption import PartitionKeys, reason
+from ledger.errors import EvidenceError, FormatError, TamperedError
 from ledger.keyring.keyring import Keyring
-from ledger.keytree import KeyTree
 from ledger.objects.base import ReadObjects
 from ledger.partition_reader import PartitionReader
 
@@ -36,10 +36,7 @@ class ContentReader:
 
     def __init__(self, objects: ReadObjects, keyring: Keyring, store: str, entry: Mapping[str, Any]) -> None:
         self._reader = PartitionReader(objects, entry)
-        self._keyring = keyring
-        self._store = store
-        self._path: str = entry["content"]["path"]
-        self._tree: KeyTree | None = None
+        self._keys = PartitionKeys(keyring, store, entry["content"]["path"])
         self._open: dict[int, segments.Opened] = {}
         self._failed: dict[int, EvidenceError] = {}
 
@@ -65,7 +62,7 @@ class ContentReader:
             if segments.commitment_of(row_key, content).hex() != line["content"]["commitment"]:
                 raise TamperedError("the content is not the one that the record commits to")
         except EvidenceError as error:
-            return Revealed(record, line, None, _state(error), None)
+            return Revealed(record, line, None, reason(error), None)
         return Revealed(record, line, content, "verified", row_key)
 
     def _content(self, segment: int, slot: int, chunks: int) -> tuple[bytes, bytes]:
@@ -95,23 +92,8 @@ class ContentReader:
         try:
             for number, owner, version, sealed in self._reader.segments(sorted(numbers)) if numbers else ():
                 try:
-                    self._open[number] = self._unseal(number, owner, version, sealed)
+                    self._open[number] = self._keys.unseal(number, owner, version, sealed)
                 except EvidenceError as error:
                     self._failed[number] = error
         except EvidenceError as error:
             self._failed = dict.fromkeys(numbers, error)
-
-    def _unseal(self, number: int, owner: str, version: int, sealed: segments.Sealed) -> segments.Opened:
-        if self._tree is None:
-            self._tree = self._keyring.tree(self._path)
-        context = segments.SegmentId(self._store, self._path, number, owner, version).context()
-        key = segments.segment_key(self._keyring.data_key(owner, version), self._tree.leaf(number), context)
-        return segments.unseal(key, context, sealed)
-
-
-def _state(error: EvidenceError) -> str:
-    if isinstance(error, ErasedError):
-        return "erased"
-    if isinstance(error, KeyringError):
-        return "unverifiable"
-    return "lost" if isinstance(error, (LostError, MissingObjectError)) else "tampered"

@@ -97,6 +97,7 @@ def _write_config(config: Path, private: Path, location: str, endpoint: str | No
         f'writer_key = "{name}/writer.key"',
         f'privacy_key = "{name}/privacy.key"',
         f'log_key = "{name}/log.key"',
+        f'log_vkey = "{name}/log.vkey"',
         f'spool = "{name}/spool"',
         f'cache = "{name}/cache"',
         f'pin = "{name}/pin.json"',

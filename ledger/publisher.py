@@ -6,20 +6,11 @@ nor a rolled-back store makes it sign a second history. Everything it writes is 
 
 from __future__ import annotations
 
-from typing import Final
-
-from ledger import checkpoints, commits, entries, merkle, notes, tiles
+from ledger import checkpoints, commits, entries, merkle, notes, publisher_rules
 from ledger.errors import EvidenceError, MissingObjectError, PublisherRefusedError, TamperedError
 from ledger.history import Entry, History
 from ledger.keyring.publication import PublicationState, Published
 from ledger.objects.base import CHECKPOINT, Objects
-
-PREFIX: Final = "ledger/"
-
-
-def checkpoint_path(size: int) -> str:
-    """Where the checkpoint of this size stays."""
-    return f"ledger/checkpoints/{size}"
 
 
 class Publisher:
@@ -86,11 +77,11 @@ class Publisher:
         """Write bundles, tiles and checkpoints that the store does not have yet, then move the checkpoint forward."""
         size = history.frontier.size
         published = self._published_size(history)
-        for path, data in derived_objects(history, published):
+        for path, data in publisher_rules.grown(history, published, size):
             if not self._objects.put_if_absent(path, data):
                 raise PublisherRefusedError(f"not written: other bytes stand at {path}")
-        note = sign(history.origin, size, history.frontier.root(), self._signer)
-        self._objects.put_if_absent(checkpoint_path(size), note)
+        note = publisher_rules.sign(history.origin, size, history.frontier.root(), self._signer)
+        self._objects.put_if_absent(publisher_rules.checkpoint_path(size), note)
         if published < size or not self._has_checkpoint():
             self._objects.replace(CHECKPOINT, note)
 
@@ -108,37 +99,3 @@ class Publisher:
 
     def _has_checkpoint(self) -> bool:
         return self._objects.head(CHECKPOINT) is not None
-
-
-def sign(origin: str, size: int, root: bytes, signer: notes.Signer) -> bytes:
-    """The signed checkpoint note: the same bytes whoever makes it, since Ed25519 is deterministic."""
-    return checkpoints.sign_checkpoint(checkpoints.Checkpoint(origin, size, root), signer)
-
-
-def derived_objects(history: History, published: int) -> list[tuple[str, bytes]]:
-    """Entry bundles and tiles that a log grown from ``published`` to its present size has, with their bytes."""
-    size = history.frontier.size
-    objects = [
-        (PREFIX + tile.path, tiles.encode_bundle(entry.data for entry in history.entries[_span(tile)]))
-        for tile in tiles.new_bundles(published, size)
-    ]
-    edge = _edge(history.leaves, published)
-    for tile, data in tiles.tile_contents(history.leaves[published:], published, edge):
-        objects.append((PREFIX + tile.path, data))
-    return objects
-
-
-def _span(tile: tiles.Tile) -> slice:
-    start = tile.index * tiles.TILE_WIDTH
-    return slice(start, start + tile.width)
-
-
-def _edge(leaves: list[bytes], size: int) -> list[list[bytes]]:
-    """The hashes of the partial tiles of a tree of ``size``, level by level."""
-    edge: list[list[bytes]] = []
-    row = leaves[:size]
-    while row:
-        full = len(row) // tiles.TILE_WIDTH * tiles.TILE_WIDTH
-        edge.append(row[full:])
-        row = [merkle.root(row[start : start + tiles.TILE_WIDTH]) for start in range(0, full, tiles.TILE_WIDTH)]
-    return edge

@@ -27,6 +27,7 @@ class Settings(BaseModel):
     writer_key: Path = Field(description="File with the key that signs commits.")
     privacy_key: Path | None = Field(default=None, description="File with the key that signs erasures and retention.")
     log_key: Path | None = Field(default=None, description="File with the key that signs checkpoints; publisher only.")
+    log_vkey: Path | None = Field(default=None, description="File with the log's public key, which verify trusts.")
     spool: Path = Field(description="Folder where records wait for sealing.")
     cache: Path = Field(description="Folder of caches that can be deleted at any time.")
     pin: Path = Field(description="File that remembers the last verified checkpoint.")
@@ -92,7 +93,7 @@ def _anchored(settings: Settings, folder: Path, *, given_store: bool) -> Setting
         return path if path.is_absolute() else folder / path
 
     changes: dict[str, Any] = {name: place(getattr(settings, name)) for name in ("writer_key", "spool", "cache", "pin")}
-    for name in ("log_key", "privacy_key"):
+    for name in ("log_key", "log_vkey", "privacy_key"):
         if getattr(settings, name) is not None:
             changes[name] = place(getattr(settings, name))
     if "://" not in settings.store:

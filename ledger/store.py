@@ -7,23 +7,26 @@ writer key, publishing the log key. Views open the store without any signing key
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ledger import entries, kek, notes, partition_writer
-from ledger.checkpoints import Checkpoint
+from ledger import entries, kek, notes, partition_writer, sealing
+from ledger.access import AccessRecorder, Receipt
+from ledger.checkpoints import Checkpoint, open_checkpoint
+from ledger.decryption import Decryptor
 from ledger.content import ContentReader, Revealed
-from ledger.errors import ConfigError, KeyringError, NothingThereError, StorageError
+from ledger.errors import ConfigError, KeyringError, MissingObjectError, NothingThereError, StorageError
 from ledger.history import Entry, History
 from ledger.keyring.access_numbers import AccessNumbers
 from ledger.keyring.bookmarks import Bookmarks
+from ledger.keyring.identifiers import Identifier
 from ledger.keyring.keyring import Keyring
 from ledger.keyring.publication import PublicationState
 from ledger.keytree import KeyTree
 from ledger.log import LogReader, LogWriter
 from ledger.objects import open_objects
-from ledger.objects.base import Objects
+from ledger.objects.base import CHECKPOINT, Objects
 from ledger.publisher import Publisher
 from ledger.settings import Settings
 
@@ -38,6 +41,7 @@ class Store:
         self.bookmarks = Bookmarks(keyring)
         self.accesses = AccessNumbers(keyring)
         self._reader = LogReader(objects)
+        self._recorder = AccessRecorder(settings, self.accesses)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -55,7 +59,8 @@ class Store:
         return store
 
     def close(self) -> None:
-        """Give the database connections back."""
+        """Let the spool go and give the database connections back."""
+        self._recorder.close()
         self.keyring.close()
 
     def __enter__(self) -> Store:
@@ -83,6 +88,49 @@ class Store:
 
     def _content(self, entry: Mapping[str, Any]) -> ContentReader:
         return ContentReader(self.objects, self.keyring, self.history.store, entry)
+
+    def checkpoint(self) -> tuple[int, bytes]:
+        """The size and the signed note of the newest checkpoint. Raises NothingThereError, TamperedError."""
+        try:
+            note = self.objects.get(CHECKPOINT)
+        except MissingObjectError:
+            raise NothingThereError("no checkpoint is published", hint="Run `evidence seal`.") from None
+        return open_checkpoint(note, self.history.log_verifiers()).size, note
+
+    def reference(self, identifier_type: str, value: str) -> str:
+        """The random reference of an identifier, made if there is none."""
+        identifier = Identifier(identifier_type, value)
+        return self.keyring.resolve([identifier])[identifier]
+
+    # -- revealing
+
+    def record_access(self, content: bytes, subjects: Mapping[str, list[str]]) -> Receipt:
+        """Make an access record durable (committed, where the settings demand it) and return its receipt."""
+        receipt = self._recorder.record(content, subjects)
+        if self.settings.reveal == "anchored":
+            sealing.seal(self)
+            self.publish()
+        return receipt
+
+    def reveal(self, receipt: Receipt, entry: Mapping[str, Any], first: int, count: int) -> Iterator[Revealed]:
+        """The content of rows of a partition, each checked against its commitment.
+
+        Raises AccessNotRecordedError without a receipt of this process.
+        """
+        self._recorder.check(receipt)
+        return self._content(entry).rows(first, count)
+
+    def close_spool(self) -> None:
+        """Let this process's spool be sealed; the next access opens another."""
+        self._recorder.close()
+
+    def seal(self) -> sealing.Sealed:
+        """Seal what waits in the spool."""
+        return sealing.seal(self)
+
+    def waiting(self) -> int:
+        """Records in the spool that are not anchored yet."""
+        return sealing.waiting(self)
 
     # -- appending
 
@@ -130,6 +178,12 @@ MAX_INLINE_INPUTS = 16
 def open_keyring(settings: Settings) -> Keyring:
     """The keyring that the settings name."""
     return Keyring.open(settings.keyring, kek.open_kek(settings.kek))
+
+
+def open_decryptor(settings: Settings) -> Decryptor:
+    """What deep verification opens content with, in this process."""
+    keyring = open_keyring(settings)
+    return Decryptor(keyring, keyring.store_id)
 
 
 def load_signer(path: Path) -> notes.Signer:

@@ -54,7 +54,7 @@ class Demo:
 
     def command(self, why: str, command: Sequence[str], ends_with: int = 0, lines: int = 40) -> str:
         """Run any command. Raises StepError if its exit code is another than ``ends_with``."""
-        print(f"\n# {why}\n$ {shlex.join([Path(command[0]).name, *command[1:]])}", flush=True)
+        print(f"\n# {why}\n$ {_shown(command)}", flush=True)
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, capture_output=True, check=False, encoding="utf-8"
         )
@@ -80,6 +80,12 @@ class Demo:
         answer = json.loads(done.stdout)
         columns, rows = answer.get("columns"), answer["rows"]
         return [row if isinstance(row, dict) else dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _shown(command: Sequence[str]) -> str:
+    """The command as one would type it; SQL, which has single quotes of its own, in double ones."""
+    words = [Path(command[0]).name, *command[1:]]
+    return " ".join(f'"{word}"' if "'" in word else shlex.quote(word) for word in words)
 
 
 def main() -> int:
@@ -116,7 +122,7 @@ def _prepare(folder: Path) -> bool:
 def _ingest(demo: Demo) -> None:
     logs = os.path.relpath(LOGS, demo.folder)
     demo.run("A new store. Keys and keyring stand beside it, never inside it.", "init")
-    demo.run("A month of logs of the bank Harbour & Vale, in six formats, some lines damaged.", "ingest", logs)
+    demo.run("A month of logs of the bank Harbour & Vale, in five formats, some lines damaged.", "ingest", logs)
     demo.run("The same logs again: nothing changes.", "ingest", logs)
     demo.run("Is everything there and unchanged since ingest?", "verify", "--level", "deep")
 

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from ledger.objects import Objects, open_objects
 
@@ -26,13 +24,6 @@ if TYPE_CHECKING:
 BUCKET = os.environ.get("EVIDENCE_TEST_S3_BUCKET", "evidence-test")
 
 REAL_ENDPOINT = os.environ.get("EVIDENCE_TEST_S3_ENDPOINT")
-
-
-class QuietHandler(WSGIRequestHandler):
-    """No line on stderr for each request."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
 
 
 def serialised(app: WSGIApplication) -> WSGIApplication:
@@ -90,6 +81,14 @@ def refused(start_response: StartResponse, status: str, code: str) -> Iterable[b
 @pytest.fixture(scope="session")
 def serve_wsgi() -> Iterator[Callable[[WSGIApplication], str]]:
     """Serve a WSGI application on a free port of 127.0.0.1; returns its URL."""
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class QuietHandler(WSGIRequestHandler):
+        """No line on stderr for each request."""
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            pass
+
     running: list[tuple[Any, threading.Thread]] = []
 
     def serve(app: WSGIApplication) -> str:
@@ -109,6 +108,8 @@ def serve_wsgi() -> Iterator[Callable[[WSGIApplication], str]]:
 @pytest.fixture(scope="session")
 def moto_app() -> Iterator[WSGIApplication]:
     """moto's S3; unless the tests use a real one, invented credentials in the environment, for child processes too."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
     app = serialised(DomainDispatcherApplication(create_backend_app))
     if REAL_ENDPOINT is not None:
         yield app

@@ -18,7 +18,7 @@ MAX_OPAQUE = 256
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _is_opaque = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/+=#~,()\[\]-]{{0,{MAX_OPAQUE - 1}}}\Z").match
-_HEX = re.compile(r"[0-9A-Fa-f]+\Z")
+_is_hex_id = re.compile(r"(?!0+\Z)[0-9A-Fa-f]+\Z").match
 _EMAIL = re.compile(r"[^@\s\"<>]+@[^@\s\"<>]+\.[^@\s\"<>.]+\Z")
 _UTC_TIME = re.compile(
     r"[1-9]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z\Z", re.ASCII
@@ -137,9 +137,7 @@ def opaque(value: Any) -> str | None:
 
 def hex_id(value: Any, digits: int) -> str | None:
     """A trace id (32 digits) or span id (16) in lower case, or None: all zeros is no id (W3C Trace Context)."""
-    if type(value) is not str or len(value) != digits or not _HEX.match(value) or not value.strip("0"):
-        return None
-    return value.lower()
+    return value.lower() if type(value) is str and len(value) == digits and _is_hex_id(value) else None
 
 
 def identify(value: Any) -> Identifier | None:

@@ -58,7 +58,7 @@ CAPTURES = frozenset(("complete", "truncated", "redacted", "not_captured", "unkn
 CHANGE_TYPES = frozenset(("model", "dataset", "prompt", "policy", "deployment"))
 RELATIONS = frozenset(("part_of", "approves", "caused_by", "tool_of", "same_as", "corrects", "rolls_back"))
 
-_CODE = re.compile(r"[a-z][a-z0-9_.:-]{0,63}\Z")
+_is_code = re.compile(r"[a-z][a-z0-9_.:-]{0,63}\Z").match
 _MAX_IDENTIFIER = 1024
 
 
@@ -78,7 +78,8 @@ def describe(document: bytes) -> Described:
     withheld = _read_values(value, fields)
     subjects, some_withheld = _subjects(value.get("subjects"))
     owner, owner_withheld = _owner(value.get("owner"), subjects)
-    if withheld or some_withheld or owner_withheld:
+    source_id = opaque(value.get("id"))
+    if withheld or some_withheld or owner_withheld or (source_id is None and value.get("id")):
         warnings.add("field_withheld")
     if fields["kind"] == "inference" and "capture" not in fields and not (value.get("input") or value.get("output")):
         fields["capture"] = "not_captured"
@@ -86,7 +87,7 @@ def describe(document: bytes) -> Described:
         warnings.add("duplicate_keys")
     if warnings:
         fields["warnings"] = sorted(warnings)
-    event = Event(0, len(document), fields, _session(value.get("session")), subjects, owner, opaque(value.get("id")))
+    event = Event(0, len(document), fields, _session(value.get("session")), subjects, owner, source_id)
     return Described([event])
 
 
@@ -149,7 +150,6 @@ def _read_values(value: Mapping[str, Any], fields: dict[str, Any]) -> bool:
             withheld = True
         else:
             fields[name] = read
-    withheld |= bool(value.get("id")) and opaque(value["id"]) is None
     withheld |= _read_group(value, "model", "model_ref", _MODEL, fields)
     withheld |= _read_group(value, "change", "change", _CHANGE, fields)
     gen_ai = value.get("gen_ai")
@@ -200,7 +200,7 @@ def _subjects(roles: Any) -> tuple[dict[str, tuple[Identifier, ...]], bool]:
     withheld = False
     for role, listed in roles.items():
         people = listed if type(listed) is list else [listed]
-        read = tuple(person for person in map(_identifier, people) if person is not None)
+        read = tuple(filter(None, map(_identifier, people)))
         withheld |= len(read) < len(people) or role not in ROLES
         if read and role in ROLES:
             subjects[role] = read
@@ -242,7 +242,7 @@ def _link(value: Any) -> dict[str, str] | None:
 
 
 def _code(value: Any) -> str | None:
-    return value if type(value) is str and _CODE.match(value) else None
+    return value if type(value) is str and _is_code(value) else None
 
 
 def _one_of(codes: frozenset[str]) -> Reader:

@@ -146,8 +146,8 @@ def _kind_of(found: Json) -> tuple[str | None, bool]:
     """The kind, and whether it was inferred because no operation is named or its name is not known."""
     if not any(name.startswith("gen_ai.") for name in found):
         return None, False
-    operation = found.get("gen_ai.operation.name")
-    known = _KINDS.get(operation) if type(operation) is str else None
+    operation = as_text(found.get("gen_ai.operation.name"))
+    known = _KINDS.get(operation)
     if known is not None:
         return known, False
     asked, answered = _content(found)

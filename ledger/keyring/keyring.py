@@ -142,6 +142,18 @@ class Keyring:
                 found[row.ref] = DataKey(row.version, self._unwrap(row.epoch, row.wrapped))
         return found
 
+    def existing_keys(self, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+        """Those of the given (reference, version) keys that are here; none is made."""
+        pairs = set(wanted)
+        keys = tables.data_keys
+        found: dict[tuple[str, int], bytes] = {}
+        with reading(self.engine) as connection:
+            for batch in _batches(sorted({reference for reference, _ in pairs})):
+                for row in connection.execute(select(keys).where(keys.c.ref.in_(batch))):
+                    if (row.ref, row.version) in pairs:
+                        found[(row.ref, row.version)] = self._unwrap(row.epoch, row.wrapped)
+        return found
+
     def data_key(self, reference: str, version: int) -> bytes:
         """One data key. Raises ErasedError if it was destroyed, KeyringError if it never existed here."""
         keys = tables.data_keys

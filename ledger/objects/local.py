@@ -12,7 +12,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -66,7 +66,12 @@ class LocalReader:
 
     def _listed(self, prefix: str) -> Iterator[ObjectInfo]:
         parent = prefix[: prefix.rfind("/") + 1]
-        with _reported("list", prefix or "the store"), suppress(FileNotFoundError), self._folder(prefix) as folder:
+        with _reported("list", prefix or "the store"), ExitStack() as opened:
+            try:
+                folder = opened.enter_context(self._folder(prefix))
+            except FileNotFoundError:
+                return
+            # What vanishes from here on is an error: a list must not end early without a word.
             yield from _walk(folder, parent, prefix)
 
     def _read(self, path: str, start: int, length: int | None) -> bytes:

@@ -43,7 +43,8 @@ class Session:
         self.template = template
         self.values = values
         self.user = user.user_id
-        self.id = b"%016x" % rng.getrandbits(64)
+        self.id = b"%032x" % rng.getrandbits(128)
+        self.trace = b""
         self.position = self.seq = self.sent = self.sent_bytes = 0
         self.joined = b""
 
@@ -63,10 +64,13 @@ class Moment(NamedTuple):
 
 
 class Shape(Protocol):
-    """How lines look. ``line`` returns the line and the messages in it that were not in a line before."""
+    """How lines look."""
 
-    def prepare(self, talk: Sequence[Message]) -> Template: ...
-    def line(self, session: Session, moment: Moment, rng: random.Random) -> tuple[bytes, list[bytes], int]: ...
+    def prepare(self, talk: Sequence[Message]) -> Template:
+        """Encode a conversation once."""
+
+    def line(self, session: Session, moment: Moment, rng: random.Random) -> tuple[bytes, list[bytes], int]:
+        """The line of a session's next step, the messages in it that may be new, and the bytes of all of them."""
 
 
 class Clock:
@@ -116,16 +120,18 @@ class Single:
         content = (step.failed if moment.error else step.content).fill(session.values)
         session.seq += 1
         ids = rng.getrandbits(64)
+        if step.kind == "inference":
+            session.trace = b"%032x" % rng.getrandbits(128)
         duration = 4_000 + ids % 90_000 if step.kind == "tool" else 250_000 + 14_000 * moment.arrival.output_tokens
         error = b',"status":"error","error_type":"%s",' % moment.error if moment.error else b',"status":"ok",'
         head = (
             b'{"evidence":"event/1","kind":"%s","source":"assistant","id":"%016x","time":"%s","end_time":"%s",'
-            b'"session":"s-%s","seq":%d,"trace_id":"%s%016x","span_id":"%016x","system":"assistant",'
+            b'"session":"s-%s","seq":%d,"trace_id":"%s","span_id":"%016x","system":"assistant",'
             b'"environment":"production","subjects":{"end_user":[{"type":"user_id","id":"%s"}]},'
             b'"model":{"name":"assistant-7b","version":"%s"}'
         ) % (
             *(step.kind.encode(), ids, self._began.text(moment.at), self._ended.text(moment.at + duration)),
-            *(session.id, session.seq, session.id, session.seq, ids ^ 0xA5A5, session.user, moment.version),
+            *(session.id, session.seq, session.trace, rng.getrandbits(64), session.user, moment.version),
         )
         usage = b""
         if step.kind == "inference":
@@ -158,12 +164,12 @@ class History:
         session.sent, session.sent_bytes = step.before, session.sent_bytes + sum(map(len, new))
         session.joined = b",".join([session.joined, *new] if session.joined else new)
         answer = (step.failed if moment.error else step.content).fill(session.values)
-        ids, arrival = rng.getrandbits(64), moment.arrival
+        ids, arrival = rng.getrandbits(128), moment.arrival
         began = self._began.text(moment.at)
         ended = self._ended.text(moment.at + 250_000 + 14_000 * arrival.output_tokens)
         choices = b'{"index":0,"finish_reason":"stop","message":%s}' % answer if answer else b""
         line = _PAYLOAD % (
-            *(ids, ids ^ 0xA5A5, session.id, session.id, ids, b"failure" if moment.error else b"success"),
+            *(ids, rng.getrandbits(128), session.id, rng.getrandbits(128), b"failure" if moment.error else b"success"),
             *(began, ended, ended, moment.version, moment.version),
             *(arrival.input_tokens + arrival.output_tokens, arrival.input_tokens, arrival.output_tokens),
             *(session.user, session.joined, ids, moment.version, choices, moment.error, moment.error),
@@ -173,13 +179,13 @@ class History:
 
 
 _PAYLOAD = (
-    b'{"id":"chatcmpl-%016x","litellm_call_id":"%016x","session_id":"s-%s","trace_id":"%s%016x",'
+    b'{"id":"chatcmpl-%032x","litellm_call_id":"%032x","session_id":"s-%s","trace_id":"%032x",'
     b'"call_type":"acompletion","cache_hit":null,"stream":false,"status":"%s","custom_llm_provider":"hosted_vllm",'
     b'"startTime":"%s","endTime":"%s","completionStartTime":"%s","model":"hosted_vllm/assistant-7b-%s",'
     b'"model_id":"assistant-7b-%s","model_group":"assistant-7b","api_base":"http://inference.example.test:8000/v1",'
     b'"metadata":{"user_api_key_alias":"web-chat","applied_guardrails":[],"mcp_tool_call_metadata":null},'
     b'"total_tokens":%d,"prompt_tokens":%d,"completion_tokens":%d,"response_cost":0.0,"request_tags":[],'
-    b'"end_user":"%s","messages":[%s],"response":{"id":"chatcmpl-%016x","object":"chat.completion",'
+    b'"end_user":"%s","messages":[%s],"response":{"id":"chatcmpl-%032x","object":"chat.completion",'
     b'"model":"assistant-7b-%s","choices":[%s]},"model_parameters":{"temperature":0.0},'
     b'"guardrail_information":null,"error_str":"%s","error_information":{"error_code":"","error_class":"%s"}}\n'
 )

@@ -53,6 +53,12 @@ def test_a_cosigner_alone_does_not_speak_for_the_log(tessera: Any) -> None:
         open_checkpoint(note, [COSIGNER.verifier])
 
 
+def test_a_cosigner_with_the_name_of_the_log_is_still_a_cosigner() -> None:
+    cosigner = Cosigner("example.com/log", SEED)
+    with pytest.raises(UnverifiableError, match="no known key of that log"):
+        open_checkpoint(assemble_note(TEXT, cosigner.cosign(TEXT, TIME)), [cosigner.verifier])
+
+
 def test_the_same_key_as_signer_and_as_cosigner_has_two_ids() -> None:
     assert Signer(NAME, SEED).key_id != COSIGNER.verifier.key_id
     assert Signer(NAME, SEED).verifier != COSIGNER.verifier

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_the_four_damaged_lines_are_damaged_in_four_ways() -> None:
     assert truncated.startswith(b'{"evidence"')
     assert not truncated.endswith(b"}")
     assert not binary.startswith(b"{")
-    assert twice.count(b'"status":') == 2
+    assert b'"status":"ok","status":"error"' in twice
     with pytest.raises(UnicodeDecodeError):
         latin.decode("utf-8")
     assert json.loads(latin.decode("cp1252"))
@@ -160,12 +161,14 @@ def test_one_change_has_no_approval_and_one_got_it_after_it_was_in_use() -> None
         if line["source"] == "hv-change" and line["decision"] == "approved"
     }
     changes = {line["id"]: line for line in of_kind("change")}
-    unapproved = [id for id in changes if id not in approved]
-    late = [id for id, line in changes.items() if id in approved and approved[id] > line["time"]]
-    assert [changes[id]["change"]["type"] for id in unapproved] == ["prompt"]
-    assert [(changes[id]["change"]["type"], changes[id]["time"][8:10], approved[id][8:10]) for id in late] == [
-        ("dataset", "19", "21")
+    unapproved = [line["change"]["type"] for name, line in changes.items() if name not in approved]
+    late = [
+        (line["change"]["type"], line["time"][:10], approved[name][:10])
+        for name, line in changes.items()
+        if approved.get(name, "") > line["time"]
     ]
+    assert unapproved == ["prompt"]
+    assert late == [("dataset", "2026-10-19", "2026-10-21")]
 
 
 def test_refunds_above_the_limit_wait_for_a_person() -> None:
@@ -241,7 +244,7 @@ def test_gateway_requests_carry_their_history() -> None:
     for line in gateway_lines():
         requests.setdefault(line["session_id"], []).append(line["messages"])
     for session in requests.values():
-        for earlier, later in zip(session, session[1:], strict=False):
+        for earlier, later in pairwise(session):
             assert later[: len(earlier)] == earlier
             assert len(later) > len(earlier)
 
@@ -252,9 +255,7 @@ def test_customers_wait_minutes_within_a_session() -> None:
         if "session" in line:
             starts.setdefault(line["session"], []).append(line["time"])
     gaps = [
-        _seconds(later) - _seconds(earlier)
-        for times in starts.values()
-        for earlier, later in zip(sorted(times), sorted(times)[1:], strict=False)
+        _seconds(later) - _seconds(earlier) for times in starts.values() for earlier, later in pairwise(sorted(times))
     ]
     assert sum(gap > 600 for gap in gaps) >= 8
     assert max(gaps) < 3700

@@ -1,0 +1,7 @@
+"""x"""
+
+EXAMPLE = ""
+
+
+def export() -> None:
+    """X"""

@@ -1,0 +1,71 @@
+"""``evidence ingest``: take in logs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import ConfigOption, JsonOption, StoreOption, store_of
+from cli.output import count, emit, note, progress, say, size
+
+if TYPE_CHECKING:
+    from ingest.pipeline import Summary
+
+EXAMPLE = "Example: evidence ingest ./logs 's3://gateway/2026-11-*/*.jsonl'"
+
+
+def ingest(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, patterns, fsspec URLs.")],
+    format_: Annotated[str, typer.Option("--format", help="A format's name, or auto.")] = "auto",
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Seal inputs into the store. The same input again changes nothing; a grown one goes on where it stopped."""
+    from ingest.pipeline import Pipeline
+
+    with store_of(config, store) as opened, progress("ingesting") as update:
+        if opened.waiting():
+            opened.seal()
+
+        def show(done: int, records: int) -> None:
+            update(f"{size(done)}, {count(records, 'record')}")
+
+        summary = Pipeline(opened, show).run(paths, None if format_ == "auto" else format_)
+        checkpoint = opened.publish()
+        published = checkpoint.size if checkpoint else None
+    if json:
+        emit("ingest", {**as_json(summary), "checkpoint_size": published})
+    else:
+        _print(summary)
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """The summary's fields."""
+    return {
+        "inputs": summary.inputs,
+        "unchanged_inputs": summary.unchanged,
+        "bytes": summary.bytes,
+        "records": summary.records,
+        "partitions": summary.partitions,
+        "already_known_records": summary.known,
+        "kinds": dict(summary.kinds),
+        "rejected": dict(summary.rejected),
+        "input_refs": summary.refs,
+    }
+
+
+def _print(summary: Summary) -> None:
+    if summary.unchanged == summary.inputs:
+        say(f"Nothing changed: the store has {count(summary.inputs, 'input')} already.")
+        return
+    say(f"Sealed {count(summary.records, 'record')} ({size(summary.bytes)}) from {count(summary.inputs, 'input')}.")
+    for kind, number in sorted(summary.kinds.items()):
+        say(f"  {kind:<12}{number:>10,}")
+    if summary.unchanged:
+        say(f"{count(summary.unchanged, 'input')} unchanged since an earlier ingest.")
+    if summary.known:
+        say(f"{count(summary.known, 'record')} were in the ledger already and are referenced, not sealed again.")
+    for reason, number in sorted(summary.rejected.items()):
+        note(f"rejected: {count(number, 'document')} ({reason}); their bytes are sealed all the same")

@@ -1,0 +1,127 @@
+"""``evidence verify``: is the store unchanged since ingest, and is all of it there?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli.options import ConfigOption, JsonOption, StoreOption
+from cli.output import count, emit, note, progress, say, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ledger.decryption import Decryptor
+    from ledger.notes import Verifier
+    from ledger.settings import Settings
+    from ledger.verify import Report
+
+EXAMPLE = "Example: evidence verify --level deep --pin /safe/evidence-pin.json --strict"
+
+
+def verify(
+    level: Annotated[Literal["head", "fast", "deep"], typer.Option(help="How much is read.")] = "fast",
+    pin: Annotated[Path | None, typer.Option(help="The last verified checkpoint, kept outside the store.")] = None,
+    key: Annotated[list[str] | None, typer.Option(help="The log's public key (vkey), or a file with it.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 6 where stale or unpinned.")] = False,
+    incremental: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Read what is new, and one Nth of the rest in turn.")
+    ] = 1,
+    update_pin: Annotated[bool, typer.Option(help="Move the pin forward where nothing is wrong.")] = True,
+    content: Annotated[bool, typer.Option(help="Open content at level deep.")] = True,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Verify the store. Exit codes: 0 intact, 1 tampered, 2 usage, 3 unverifiable, 4 nothing there, 5 lost, 6 stale."""
+    from datetime import timedelta
+
+    from ledger.objects import open_objects
+    from ledger.verify import Options
+    from ledger.verify import pin as pins
+    from ledger.verify import verify as run
+
+    settings = _settings(config, store, key, pin)
+    pin_path = pin or (settings.pin if settings else None)
+    with progress("verifying") as update:
+        options = Options(
+            level=level,
+            trusted=_trusted(key, settings, pin_given=pin is not None),
+            pin=pins.load(pin_path) if pin_path else None,
+            strict=strict,
+            max_age=timedelta(hours=settings.max_age_hours if settings else 48),
+            fraction=incremental,
+            workers=max(settings.workers, 1) if settings else 2,
+            open_decryptor=_decryptor(settings) if content and level == "deep" else None,
+            endpoint=settings.s3_endpoint if settings else None,
+            progress=lambda done, total: update(f"{done} of {count(total, 'partition')}"),
+        )
+        url = settings.store if settings else str(store)
+        objects = open_objects(url, read_only=True, endpoint=options.endpoint)
+        report, next_pin = run(objects, options)
+    if next_pin is not None and pin_path is not None and update_pin:
+        pins.save(pin_path, next_pin)
+    if json:
+        emit("verify", report.as_json())
+    else:
+        _print(report, url)
+    raise typer.Exit(report.exit_code)
+
+
+def _settings(config: str | None, store: str | None, key: list[str] | None, pin: Path | None) -> Settings | None:
+    """The settings, or None where a key or pin and a store make them unnecessary."""
+    from cli.options import settings_of
+    from ledger.errors import ConfigError
+
+    try:
+        return settings_of(config, store)
+    except ConfigError:
+        if store is not None and config is None and (key or pin):
+            return None
+        raise
+
+
+def _trusted(key: list[str] | None, settings: Settings | None, *, pin_given: bool) -> list[Verifier]:
+    """Keys given on the command line; else, unless a pin brings one, the one beside the configuration."""
+    from cli.keys import read_vkey
+
+    if key:
+        return [read_vkey(item) for item in key]
+    if pin_given or settings is None or settings.log_vkey is None:
+        return []
+    return [read_vkey(str(settings.log_vkey))]
+
+
+def _decryptor(settings: Settings | None) -> Callable[[], Decryptor] | None:
+    from functools import partial
+
+    from ledger.store import open_decryptor
+
+    return None if settings is None else partial(open_decryptor, settings)
+
+
+def _print(report: Report, url: str) -> None:
+    from replay.visible import one_line
+
+    label = report.verdict.upper()
+    if report.exit_code == 0 and report.grade == "self-signed":
+        label += " (UNPINNED)"
+    say(f"{label}  {one_line(url)}")
+    if report.size:
+        say(f"  checkpoint  {report.origin}, {count(report.size, 'entry', 'entries')}, assurance: {report.grade}")
+    if report.last_commit_at:
+        say(f"  last commit {report.last_commit_at}")
+    checked = [f"{name} {size(n) if 'bytes' in name else f'{n:,}'}" for name, n in report.covered.items() if n]
+    say(f"  covered     level {report.level}: {', '.join(checked) or 'nothing'}")
+    for what, rows in report.explained.items():
+        say(f"  {what:<11} {count(rows, 'content')}, each explained by a ledger entry")
+    for finding in report.findings:
+        row = f", row {finding.row}" if finding.row is not None else ""
+        record = f" (record {finding.record[:12]})" if finding.record else ""
+        say(f"  {finding.verdict:<13} {one_line(finding.path)}{row}{record}: {one_line(finding.reason)}")
+    if report.suppressed:
+        say(f"  and {count(report.suppressed, 'finding')} more")
+    for remark in report.notes:
+        note(f"  note: {one_line(remark)}")

@@ -1,0 +1,7 @@
+"""x"""
+
+EXAMPLE = ""
+
+
+def verify_bundle() -> None:
+    """X"""

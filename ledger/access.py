@@ -1,0 +1,80 @@
+"""Access records: no record, no reveal. A reveal needs a receipt, and only a durable access record gives one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from ledger.errors import AccessNotRecordedError, EvidenceError
+from ledger.keyring.access_numbers import AccessNumbers
+from ledger.keyring.keyring import utc_now
+from ledger.settings import Settings
+from ledger.spool import Frame, SpoolFile
+
+SOURCE: Final = "evidence"
+ADAPTER: Final = "access/1"
+
+
+class Receipt(NamedTuple):
+    """Proof that an access record is durable: its spool and number."""
+
+    spool: str
+    number: int
+
+
+class AccessRecorder:
+    """Writes this process's access records to its spool."""
+
+    def __init__(self, settings: Settings, numbers: AccessNumbers) -> None:
+        self._settings = settings
+        self._numbers = numbers
+        self._file: SpoolFile | None = None
+        self._given: set[Receipt] = set()
+
+    def record(self, content: bytes, subjects: Mapping[str, list[str]]) -> Receipt:
+        """Make one access record durable and return its receipt. Raises AccessNotRecordedError.
+
+        The number is taken first: if this process dies before the record is written, the gap shows it.
+        """
+        try:
+            file = self._open()
+            number = self._numbers.take(file.spool)
+            now = utc_now()
+            fields: dict[str, Any] = {
+                "kind": "access",
+                "source": SOURCE,
+                "source_id": f"{file.spool}/{number}",
+                "adapter": ADAPTER,
+                "observed_at": now,
+                "occurred_at": now,
+                "time_basis": "source",
+                "capture": "complete",
+                "retention_class": self._settings.retention_class,
+            }
+            if subjects:
+                fields["subjects"] = dict(subjects)
+            file.append(Frame(number, fields, content))
+        except AccessNotRecordedError:
+            raise
+        except EvidenceError as error:
+            raise AccessNotRecordedError(f"the access could not be recorded: {error.message}") from None
+        receipt = Receipt(file.spool, number)
+        self._given.add(receipt)
+        return receipt
+
+    def check(self, receipt: Receipt) -> None:
+        """Raise AccessNotRecordedError unless this recorder gave the receipt."""
+        if receipt not in self._given:
+            raise AccessNotRecordedError("nothing is shown without an access record")
+
+    def close(self) -> None:
+        """Take no further records in this spool, so that it can be sealed."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _open(self) -> SpoolFile:
+        if self._file is None:
+            key = self._numbers.new_spool()
+            self._file = SpoolFile(self._settings.spool, key.spool, key.key)
+        return self._file

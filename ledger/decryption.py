@@ -1,0 +1,71 @@
+"""Opens the sealed segments of one partition with the keys that the keyring holds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ledger import segments
+from ledger.errors import EvidenceError
+from ledger.keyring.keyring import Keyring
+from ledger.keytree import KeyTree
+
+
+class PartitionKeys:
+    """The keys of one content object, read from the keyring as they are needed and kept."""
+
+    def __init__(self, keyring: Keyring, store: str, path: str) -> None:
+        self._keyring = keyring
+        self._store = store
+        self._path = path
+        self._tree: KeyTree | None = None
+        self._leaves: dict[int, bytes] = {}
+        self._owners: dict[tuple[str, int], bytes] = {}
+
+    def prepare(self, owners: Collection[tuple[str, int]], segment_count: int) -> None:
+        """Read the keys of many owners, and derive all leaves, at once: for opening a whole partition."""
+        self._owners |= self._keyring.existing_keys(owners)
+        self._leaves = dict(self._key_tree().walk(segment_count))
+
+    def unseal(self, number: int, owner: str, version: int, sealed: segments.Sealed) -> segments.Opened:
+        """One segment. Raises ErasedError, KeyringError (no key here), or TamperedError (does not decrypt)."""
+        leaf = self._leaves.get(number) or self._key_tree().leaf(number)
+        context = segments.SegmentId(self._store, self._path, number, owner, version).context()
+        return segments.unseal(segments.segment_key(self._owner_key(owner, version), leaf, context), context, sealed)
+
+    def _owner_key(self, owner: str, version: int) -> bytes:
+        key = self._owners.get((owner, version))
+        if key is None:
+            key = self._owners[(owner, version)] = self._keyring.data_key(owner, version)
+        return key
+
+    def _key_tree(self) -> KeyTree:
+        if self._tree is None:
+            self._tree = self._keyring.tree(self._path)
+        return self._tree
+
+
+class Decryptor:
+    """What deep verification is handed where keys are held: opens segments, tells why where it cannot."""
+
+    def __init__(self, keyring: Keyring, store: str) -> None:
+        self._keyring = keyring
+        self._store = store
+
+    def partition(self, path: str) -> PartitionKeys:
+        """The keys of the content object at ``path``."""
+        return PartitionKeys(self._keyring, self._store, path)
+
+
+def reason(error: EvidenceError) -> str:
+    """Why content cannot be shown, as the state that people read."""
+    return _STATES.get(type(error).__name__, "tampered")
+
+
+_STATES = {
+    "ErasedError": "erased",
+    "KeyringError": "unverifiable",
+    "ConfigError": "unverifiable",
+    "LostError": "lost",
+    "MissingObjectError": "lost",
+    "StorageError": "unverifiable",
+}

@@ -1,0 +1,1 @@
+"""Sessions, their timelines, lineage and guarded queries over a store."""

@@ -1,0 +1,179 @@
+"""The catalog: a local DuckDB file that says where things are. It can be deleted; the next use builds it again.
+
+The file is opened for as long as one command or request needs it. DuckDB lets one process write at a time, so
+opening is tried again for a while before it gives up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import msgspec
+
+from ledger.errors import StorageError
+from ledger.history import Entry
+from ledger.store import Store
+from replay.mirror import Mirror
+
+VERSION: Final = 1
+_SCHEMA: Final = (Path(__file__).parent / "schema.sql").read_text()
+_TABLES: Final = ("state", "partition_list", "session_parts", "subject_parts", "input_parts", "change_list")
+_PATIENCE: Final = 30.0
+
+
+class Catalog:
+    """An open catalog, in step with the store as of when it was opened."""
+
+    def __init__(self, store: Store, connection: duckdb.DuckDBPyConnection) -> None:
+        self.store = store
+        self.connection = connection
+        self.mirror = Mirror(store)
+
+    def partitions(self) -> list[Entry]:
+        """The partition entries, in the order of their numbers here."""
+        return self.store.history.partitions()
+
+    def events_paths(self) -> list[str]:
+        """Local paths of all events files, in order."""
+        return [str(self.mirror.path(entry.value)) for entry in self.partitions()]
+
+    def sync(self) -> None:
+        """Take in the partitions that were committed since the last time."""
+        self._prepare()
+        done = self._one("SELECT partitions FROM state")
+        partitions = self.partitions()
+        for number in range(done, len(partitions)):
+            self.connection.execute("BEGIN")
+            self._add(number, partitions[number])
+            self.connection.execute("UPDATE state SET partitions = ?", [number + 1])
+            self.connection.execute("COMMIT")
+
+    def _prepare(self) -> None:
+        """Make the tables; drop them first if they are of another version, another store, or ahead of the ledger."""
+        self.connection.execute(_SCHEMA)
+        row = self.connection.execute("SELECT version, store, partitions FROM state").fetchone()
+        if row is not None and (row[0], row[1]) == (VERSION, self.store.history.store):
+            if row[2] <= len(self.partitions()):
+                return
+        for table in _TABLES:
+            self.connection.execute(f"DROP TABLE IF EXISTS {table}")
+        self.connection.execute(_SCHEMA)
+        self.connection.execute("INSERT INTO state VALUES (?, ?, 0)", [VERSION, self.store.history.store])
+
+    def _one(self, sql: str) -> Any:
+        row = self.connection.execute(sql).fetchone()
+        return None if row is None else row[0]
+
+    def _add(self, number: int, entry: Entry) -> None:
+        value = entry.value
+        path = str(self.mirror.path(value))
+        day = date.fromisoformat(value["date"])
+        self.connection.execute(
+            "INSERT INTO partition_list VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                *(number, entry.index, entry.seq, entry.time, day, value["rows"], value["segments"], value["root"]),
+                *(value["retention_class"], value["time"]["from"], value["time"]["to"], value["rejected"]),
+                *(value["events"]["path"], value["events"]["size"]),
+                *(value["content"]["path"], value["content"]["size"]),
+            ],
+        )
+        for statement in (_SESSIONS, _SUBJECTS, _INPUTS):
+            self.connection.execute(statement, {"partition": number, "path": path})
+        if value["kinds"].keys() & {"change", "approval"}:
+            self.connection.execute(_CHANGES, {"partition": number, "path": path, "seq": entry.seq})
+
+
+@contextlib.contextmanager
+def opened(store: Store) -> Iterator[Catalog]:
+    """The catalog, synced. Raises StorageError if another process holds it for too long."""
+    store.settings.cache.mkdir(parents=True, exist_ok=True)
+    connection = _connect(store.settings.cache / "catalog.duckdb")
+    try:
+        catalog = Catalog(store, connection)
+        catalog.sync()
+        yield catalog
+    finally:
+        connection.close()
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection = duckdb.connect(str(path))
+        except duckdb.IOException:
+            if time.monotonic() > deadline:
+                raise StorageError(
+                    "the catalog is in use by another process", hint="Wait for it to end, or delete the cache folder."
+                ) from None
+            time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - jitter, not a secret
+        except duckdb.Error:
+            # Not a catalog, or one of another DuckDB: it is a cache and is made again.
+            path.unlink(missing_ok=True)
+        else:
+            connection.execute("SET TimeZone = 'UTC'")
+            return connection
+
+
+class SessionPart(msgspec.Struct, frozen=True):
+    """The rows of a session in one partition: contiguous, since rows are sorted by session."""
+
+    partition: int
+    first_row: int
+    rows: int
+
+
+def session_parts(catalog: Catalog, session: str) -> list[SessionPart]:
+    """Where the rows of one session are, in the order of the log."""
+    rows = catalog.connection.execute(
+        "SELECT partition, first_row, rows FROM session_parts WHERE session = ? ORDER BY partition", [session]
+    ).fetchall()
+    return [SessionPart(*row) for row in rows]
+
+
+_READ: Final = "read_parquet($path, file_row_number = true)"
+
+_SESSIONS: Final = f"""
+INSERT INTO session_parts
+SELECT session, $partition, min(file_row_number), count(*), min(coalesce(occurred_at, observed_at)),
+    max(coalesce(ended_at, occurred_at, observed_at)), count(*) FILTER (kind = 'inference'),
+    count(*) FILTER (kind = 'tool'), count(*) FILTER (kind = 'policy'), count(*) FILTER (status = 'error'),
+    list_sort(list(DISTINCT model) FILTER (model IS NOT NULL)),
+    list_sort(list(DISTINCT decision) FILTER (decision IS NOT NULL)),
+    list_sort(list(DISTINCT status) FILTER (status IS NOT NULL)), list_sort(list(DISTINCT source)),
+    sum(input_tokens), sum(output_tokens), list_sort(list_distinct(flatten(list(subjects) FILTER (subjects IS NOT NULL))))
+FROM {_READ} WHERE session IS NOT NULL GROUP BY session
+"""
+
+_SUBJECTS: Final = """
+INSERT INTO subject_parts
+SELECT subject, $partition, count(*) FROM (
+    SELECT unnest(list_distinct(list_append(coalesce(subjects, []), owner))) AS subject FROM read_parquet($path)
+) GROUP BY subject
+"""
+
+_INPUTS: Final = """
+INSERT INTO input_parts
+SELECT input, step, $partition, count(*), sum(CAST(decode(line)->>'$.content.length_class' AS BIGINT))
+FROM read_parquet($path) WHERE input IS NOT NULL GROUP BY input, step
+"""
+
+_CHANGES: Final = f"""
+INSERT INTO change_list
+SELECT sha256('\\x00'::BLOB || line), $partition, file_row_number, $seq, kind, source, json->>'$.source_id',
+    occurred_at, observed_at, decision, status, json->>'$.system', json->>'$.change.type', json->>'$.change.name',
+    json->>'$.change.from', json->>'$.change.to', subjects,
+    list_prepend(concat(source, '/', json->>'$.source_id'),
+        [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN coalesce((json->'$.links')::JSON[], [])
+         IF l->>'$.relation' = 'same_as']),
+    [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN coalesce((json->'$.links')::JSON[], [])
+     IF l->>'$.relation' = 'approves']
+FROM (SELECT *, decode(line)::JSON AS json FROM {_READ} WHERE kind IN ('change', 'approval'))
+"""

@@ -1,0 +1,100 @@
+"""The ingested file, byte for byte: its pieces in order, each opened and checked against its commitment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ingest.formats.sealed import REFERENCE, unpack_pieces
+from ledger.access import Receipt
+from ledger.content import Revealed
+from ledger.errors import ErasedError, LostError, NotFoundError, UnverifiableError
+from replay.catalog import Catalog
+from replay.records import find_record
+
+
+def resolve_input(catalog: Catalog, uri: str, text: str) -> str:
+    """An input by its location ``uri``, or its reference or a unique beginning of it. Raises NotFoundError."""
+    bookmarks = catalog.store.bookmarks
+    committed = catalog.store.committed_paths()
+    for known in bookmarks.inputs_at(uri):
+        if bookmarks.last_step(known.ref, committed) is not None:
+            return known.ref
+    rows = catalog.connection.execute(
+        "SELECT DISTINCT input FROM input_parts WHERE starts_with(input, ?) LIMIT 2", [text]
+    ).fetchall()
+    if len(rows) != 1 or not text:
+        raise NotFoundError(
+            f"no input {text!a} in this store", hint="List them: evidence query 'SELECT * FROM inputs'."
+        )
+    return str(rows[0][0])
+
+
+def reconstruct(catalog: Catalog, input_ref: str, receipt: Receipt) -> Iterator[bytes]:
+    """The bytes of an input, portion by portion.
+
+    Raises ErasedError where content was rendered unreadable by key destruction, LostError for a missing piece.
+    """
+    steps = catalog.connection.execute(
+        "SELECT step, list_sort(list(DISTINCT partition)) FROM input_parts WHERE input = ? GROUP BY step ORDER BY step",
+        [input_ref],
+    ).fetchall()
+    if not steps:
+        raise NotFoundError(f"no input {input_ref!a} in this store")
+    for expected, (step, partitions) in enumerate(steps):
+        if step != expected:
+            raise LostError(f"portion {expected} of input {input_ref} is missing")
+        pieces: dict[int, bytes] = {}
+        for number in partitions:
+            for row in _rows_of(catalog, number, input_ref, step, receipt):
+                pieces.update(_pieces(catalog, row, receipt))
+        if sorted(pieces) != list(range(len(pieces))):
+            raise LostError(f"a piece of portion {step} of input {input_ref} is missing")
+        for part in range(len(pieces)):
+            yield pieces[part]
+
+
+def _rows_of(catalog: Catalog, number: int, input_ref: str, step: int, receipt: Receipt) -> Iterator[Revealed]:
+    """The rows that an input's portion has in one partition, opened in runs."""
+    entry = catalog.partitions()[number].value
+    found = catalog.connection.execute(
+        "SELECT file_row_number FROM read_parquet(?, file_row_number = true) WHERE input = ? AND step = ? ORDER BY 1",
+        [str(catalog.mirror.path(entry)), input_ref, step],
+    ).fetchall()
+    for first, count in _runs([row[0] for row in found]):
+        for row in catalog.store.reveal(receipt, entry, first, count):
+            if row.bytes is None:
+                kind = ErasedError if row.state == "erased" else UnverifiableError
+                raise kind(f"record {row.record.hex()} cannot be opened: {row.state}")
+            yield row
+
+
+def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
+    """Contiguous runs of row numbers as (first, count)."""
+    start = 0
+    for at in range(1, len(rows) + 1):
+        if at == len(rows) or rows[at] != rows[at - 1] + 1:
+            yield rows[start], at - start
+            start = at
+
+
+def _pieces(catalog: Catalog, row: Revealed, receipt: Receipt) -> Iterator[tuple[int, bytes]]:
+    assert row.bytes is not None
+    if row.line["kind"] != "envelope":
+        part = row.line["input"].get("part")
+        if part is not None:
+            yield part, row.bytes
+        return
+    for piece in unpack_pieces(row.bytes):
+        if piece.type == REFERENCE:
+            yield piece.part, _referenced(catalog, piece.payload, receipt)
+        else:
+            yield piece.part, piece.payload
+
+
+def _referenced(catalog: Catalog, record: bytes, receipt: Receipt) -> bytes:
+    """The content of a record that another input brought first."""
+    place = find_record(catalog, record.hex())
+    row = next(catalog.store.reveal(receipt, catalog.partitions()[place.partition].value, place.row, 1))
+    if row.bytes is None:
+        raise ErasedError(f"record {record.hex()} cannot be opened: {row.state}")
+    return row.bytes

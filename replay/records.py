@@ -1,0 +1,130 @@
+"""Finding one record by its id, and proving it up to the signed checkpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from ledger import canonical, entries, merkle, records
+from ledger.errors import NotFoundError, TamperedError, UsageError
+from ledger.notes import Verifier
+from ledger.partition_reader import PartitionReader
+from ledger.proofs import TlogProof, parse_proof, verify_proof
+from replay.catalog import Catalog
+
+_ID: Final = re.compile(r"[0-9a-f]{6,64}\Z")
+
+
+class Place(NamedTuple):
+    """Where a record is: its full id, partition number and row."""
+
+    record_id: str
+    partition: int
+    row: int
+
+
+class RecordProof(NamedTuple):
+    """A record's proof: to the partition's root by ``path``, from the entry to the checkpoint by ``tlog_proof``."""
+
+    record_id: str
+    line: bytes
+    row: int
+    rows: int
+    path: list[bytes]
+    partition_root: bytes
+    entry_index: int
+    entry: bytes
+    checkpoint_size: int
+    tlog_proof: bytes
+
+
+def find_record(catalog: Catalog, record_id: str) -> Place:
+    """A record by its id or a unique beginning of it (at least 6 hex digits). Raises NotFoundError."""
+    if not _ID.match(record_id):
+        raise UsageError("a record id is 64 hex digits, or the first 6 or more of them")
+    found = []
+    for number, entry in enumerate(catalog.partitions()):
+        rows = catalog.connection.execute(
+            "SELECT file_row_number, id FROM (SELECT file_row_number, lower(sha256('\\x00'::BLOB || line)) AS id "
+            "FROM read_parquet(?, file_row_number = true)) WHERE starts_with(id, ?) LIMIT 2",
+            [str(catalog.mirror.path(entry.value)), record_id],
+        ).fetchall()
+        found += [Place(full, number, row) for row, full in rows]
+    if len(found) != 1:
+        problem = "several records begin with" if found else "no record"
+        raise NotFoundError(f"{problem} {record_id} in this store")
+    return found[0]
+
+
+def prove(catalog: Catalog, place: Place, checkpoint: tuple[int, bytes]) -> RecordProof:
+    """The proof of one record under a signed checkpoint, given as (size, note).
+
+    Raises TamperedError if the partition's lines have not the root that its entry states.
+    """
+    entry = catalog.partitions()[place.partition]
+    size, note = checkpoint
+    if entry.index >= size:
+        raise NotFoundError("the record is committed but not published yet", hint="Run `evidence seal` to publish.")
+    lines: list[bytes] = (
+        PartitionReader(catalog.store.objects, entry.value).all_rows(["line"]).column("line").to_pylist()
+    )
+    leaves = merkle.leaf_hashes(lines)
+    root = merkle.root(leaves)
+    if root.hex() != entry.value["root"]:
+        raise TamperedError("the lines have another root than the entry", path=entry.value["events"]["path"])
+    path = merkle.inclusion_proof(leaves, place.row)
+    hashes = merkle.inclusion_proof(catalog.store.history.leaves[:size], entry.index)
+    extra = canonical.encode(
+        {
+            "_": "evidence/record-proof/1",
+            "entry": entry.data.decode(),
+            "line": lines[place.row].decode(),
+            "path": [item.hex() for item in path],
+            "row": place.row,
+            "rows": len(lines),
+        }
+    )
+    proof = TlogProof(entry.index, tuple(hashes), note, extra)
+    return RecordProof(
+        place.record_id,
+        lines[place.row],
+        place.row,
+        len(lines),
+        path,
+        root,
+        entry.index,
+        entry.data,
+        size,
+        proof.text(),
+    )
+
+
+def check(tlog_proof: bytes, verifiers: Sequence[Verifier]) -> None:
+    """Verify a record's proof from its bytes alone, as anyone with the log's key can. Raises on any mismatch."""
+    proof = parse_proof(tlog_proof)
+    extra = canonical.decode(proof.extra or b"")
+    entry = entries.decode(extra["entry"].encode())
+    verify_proof(proof, extra["entry"].encode(), verifiers)
+    line = extra["line"].encode()
+    records.parse_line(line)
+    if entry["rows"] != extra["rows"]:
+        raise TamperedError("the proof states another number of rows than the entry")
+    path = [bytes.fromhex(item) for item in extra["path"]]
+    merkle.verify_inclusion(merkle.leaf_hash(line), extra["row"], entry["rows"], path, bytes.fromhex(entry["root"]))
+
+
+def as_json(proof: RecordProof) -> dict[str, Any]:
+    """For ``--json``: every step that a verifier repeats."""
+    return {
+        "record_id": proof.record_id,
+        "line": proof.line.decode(),
+        "row": proof.row,
+        "rows": proof.rows,
+        "path": [item.hex() for item in proof.path],
+        "partition_root": proof.partition_root.hex(),
+        "entry_index": proof.entry_index,
+        "entry": proof.entry.decode(),
+        "checkpoint_size": proof.checkpoint_size,
+        "tlog_proof": proof.tlog_proof.decode(),
+    }

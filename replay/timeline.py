@@ -1,0 +1,145 @@
+"""One session as people read it: events in order, new turns only, idle gaps, what was in force at each moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from ingest import formats
+from ingest.formats.base import Message, Rendered
+from ledger.access import Receipt
+from ledger.content import Revealed
+from ledger.errors import NotFoundError, UnverifiableError
+from replay.catalog import Catalog, session_parts
+from replay.lineage import InForce, Lineage
+
+IDLE_SECONDS: Final = 300
+"""A pause longer than this is shown as an idle gap."""
+
+
+class TimelineEvent(msgspec.Struct, frozen=True):
+    """One record of a session. ``state`` says whether its content was opened and matched its commitment.
+
+    ``new_input`` leaves out the history that an earlier event of the session showed already (``repeated`` messages).
+    ``idle`` is the pause before it in seconds, where that is a gap. Times are RFC 3339 UTC, None where unknown.
+    """
+
+    record_id: str
+    kind: str
+    at: str | None
+    time_basis: str
+    idle: float | None
+    line: dict[str, Any]
+    state: str
+    rendered: Rendered
+    new_input: tuple[Message, ...]
+    repeated: int
+    in_force: tuple[InForce, ...]
+    duplicate: bool
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A session's events in order, and where they came from."""
+
+    session: str
+    events: tuple[TimelineEvent, ...]
+
+
+def open_session(catalog: Catalog, session: str, receipt: Receipt) -> Session:
+    """Read, decrypt and render a session. Raises NotFoundError, and AccessNotRecordedError without a receipt."""
+    parts = session_parts(catalog, session)
+    if not parts:
+        raise NotFoundError(f"no session {session!a} in this store")
+    partitions = catalog.partitions()
+    rows = [
+        (partitions[part.partition].seq, row)
+        for part in parts
+        for row in catalog.store.reveal(receipt, partitions[part.partition].value, part.first_row, part.rows)
+    ]
+    rows.sort(key=lambda item: _order(item[1]))
+    return Session(session, tuple(_events(rows, Lineage(catalog))))
+
+
+def _order(row: Revealed) -> tuple[str, int, str, int, int]:
+    """Time where every event has one, else the source's sequence, else the order of the input."""
+    line = row.line
+    place = line.get("input", {})
+    at = line.get("occurred_at", "")[:-1]
+    return at, line.get("seq", 1 << 53), place.get("ref", ""), place.get("step", 0), place.get("part", 1 << 53)
+
+
+def _events(rows: Sequence[tuple[int, Revealed]], lineage: Lineage) -> Iterable[TimelineEvent]:
+    shown: list[Message] = []
+    seen: set[tuple[str, str]] = set()
+    before: str | None = None
+    for seq, row in rows:
+        line = row.line
+        if line["kind"] == "envelope":
+            continue
+        rendered = _render(row)
+        new, repeated = _without_history(rendered.input, shown)
+        shown.extend((*new, *rendered.output))
+        own_id = (line["source"], line["source_id"])
+        at = line.get("occurred_at")
+        yield TimelineEvent(
+            row.record.hex(),
+            line["kind"],
+            at,
+            line.get("time_basis", "none"),
+            _gap(before, at),
+            line,
+            row.state,
+            rendered,
+            new,
+            repeated,
+            tuple(lineage.at(line, seq)),
+            own_id in seen,
+        )
+        seen.add(own_id)
+        before = line.get("ended_at") or at or before
+
+
+def _render(row: Revealed) -> Rendered:
+    if row.bytes is None:
+        return Rendered(notes=(f"content {row.state}",))
+    if not row.bytes:
+        return Rendered()
+    try:
+        return formats.by_adapter(row.line["adapter"]).render(row.bytes, row.line)
+    except UnverifiableError as error:
+        return Rendered(notes=(error.message,))
+
+
+def _without_history(messages: Sequence[Message], shown: Sequence[Message]) -> tuple[tuple[Message, ...], int]:
+    """Messages not shown yet: gateways log every request with the whole conversation before it.
+
+    The longest beginning of ``messages`` that consists of messages shown already is left out. A system message
+    that differs, or an edited history, is shown again in full from where it differs.
+    """
+    known = {_essence(message) for message in shown}
+    count = 0
+    while count < len(messages) and _essence(messages[count]) in known:
+        count += 1
+    if count == len(messages) and count and messages[-1].role == "user":
+        count -= 1
+    return tuple(messages[count:]), count
+
+
+def _essence(message: Message) -> tuple[str, tuple[tuple[str, str, str], ...]]:
+    return message.role, tuple((part.type, part.name, part.text) for part in message.parts)
+
+
+def _gap(before: str | None, at: str | None) -> float | None:
+    if before is None or at is None:
+        return None
+    pause = (_moment(at) - _moment(before)).total_seconds()
+    return pause if pause > IDLE_SECONDS else None
+
+
+def _moment(text: str) -> datetime:
+    """A time to the microsecond: enough for a pause."""
+    head, dot, fraction = text[:-1].partition(".")
+    return datetime.fromisoformat(f"{head}{dot}{fraction[:6]}+00:00")

@@ -1,0 +1,93 @@
+"""The views that people query. Their columns are documented in docs/QUERY.md and are a stable contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from replay.lineage import CHANGES_VIEW
+
+_JSON_TEXT: Final = (
+    "adapter",
+    "source_id",
+    "time_basis",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "system",
+    "environment",
+    "error_type",
+    "capture",
+    "retention_class",
+    "gen_ai_operation_name",
+    "gen_ai_provider_name",
+    "gen_ai_request_model",
+    "gen_ai_response_model",
+    "gen_ai_response_id",
+    "gen_ai_tool_name",
+    "gen_ai_tool_call_id",
+)
+
+_COLUMNS: Final = (
+    "kind, source, observed_at, occurred_at, ended_at, session, seq, model, status, decision, input_tokens, "
+    "output_tokens, subjects, owner, input, step, part"
+)
+
+SESSIONS: Final = """
+CREATE VIEW sessions AS
+SELECT session, min(first_at) AS first_at, max(last_at) AS last_at, sum(rows)::BIGINT AS records,
+    sum(inferences)::BIGINT AS inferences, sum(tools)::BIGINT AS tools, sum(policies)::BIGINT AS policies,
+    sum(failures)::BIGINT AS failures, list_sort(list_distinct(flatten(list(models)))) AS models,
+    list_sort(list_distinct(flatten(list(decisions)))) AS decisions,
+    list_sort(list_distinct(flatten(list(sources)))) AS sources,
+    sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
+    list_sort(list_distinct(flatten(list(subjects)))) AS subjects
+FROM catalog.session_parts GROUP BY session
+"""
+
+_EMPTY: Final = f"""
+(SELECT NULL::BLOB AS line, NULL::VARCHAR AS filename, {", ".join(f"NULL AS {name}" for name in _COLUMNS.split(", "))}
+ WHERE false)
+"""
+
+
+def statements(paths: Sequence[str]) -> list[str]:
+    """The statements that make the views over events files at ``paths``, the catalog attached as ``catalog``."""
+    files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    source = f"read_parquet([{files}], filename = true)" if paths else _EMPTY
+    fields = ", ".join(f"json->>'$.{name}' AS {name}" for name in _JSON_TEXT)
+    return [
+        f"""
+        CREATE VIEW records AS
+        SELECT lower(sha256('\\x00'::BLOB || line)) AS record_id, {_COLUMNS}, {fields},
+            json->'$.model_ref' AS model_ref, json->'$.change' AS change, json->'$.links' AS links,
+            json->'$.warnings' AS warnings, json->'$.subjects' AS subject_roles,
+            json->>'$.content.commitment' AS commitment, decode(line) AS line, filename AS events_file
+        FROM (SELECT *, decode(line)::JSON AS json FROM {source})
+        """,
+        SESSIONS,
+        f"CREATE VIEW changes AS {_qualified(CHANGES_VIEW)}",
+        """
+        CREATE VIEW partitions AS
+        SELECT partition, entry, seq, committed_at, date, rows, segments, root, retention_class, from_time, to_time,
+            rejected, events, events_size, content, content_size
+        FROM catalog.partition_list
+        """,
+        """
+        CREATE VIEW inputs AS
+        SELECT i.input, count(DISTINCT i.step) AS steps, sum(i.rows)::BIGINT AS records,
+            list_sort(list(DISTINCT i.partition)) AS partitions, min(p.committed_at) AS first_committed_at
+        FROM catalog.input_parts i JOIN catalog.partition_list p USING (partition) GROUP BY i.input
+        """,
+        """
+        CREATE VIEW accesses AS
+        SELECT record_id, occurred_at, subject_roles, source_id, owner FROM records WHERE kind = 'access'
+        """,
+    ]
+
+
+def _qualified(view: str) -> str:
+    return view.replace("FROM change_list", "FROM catalog.change_list")
+
+
+NAMES: Final = ("records", "sessions", "changes", "partitions", "inputs", "accesses")
