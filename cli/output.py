@@ -55,12 +55,16 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def progress(label: str) -> Iterator[Callable[[str], None]]:
     """A status line on stderr while something runs: only on a terminal."""
     if not sys.stderr.isatty():
-        yield lambda text: None
+        yield _quiet
         return
     from rich.console import Console
 
     with Console(stderr=True).status(label) as status:
         yield lambda text: status.update(f"{label} {text}")
+
+
+def _quiet(_text: str) -> None:
+    """Progress that nobody watches."""
 
 
 def count(number: int, singular: str, plural: str | None = None) -> str:

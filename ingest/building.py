@@ -11,7 +11,7 @@ import hmac
 import struct
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ingest.formats.base import Identifier
 from ingest.job import Answer, Done, Go, Held, Job, Keys, Partition, Place, Planned, Reply, Wanted
@@ -33,18 +33,15 @@ def build(job: Job, objects: AppendObjects) -> Conversation:
     readers = [PortionReader(number, portion) for number, portion in enumerate(job.portions)]
     drafts = [draft for reader in readers for draft in reader.drafts()]
     naming = _Naming(job, readers, drafts)
-    keys = yield naming.wanted()
-    assert isinstance(keys, Keys)
-    naming.take(keys)
+    naming.take(cast(Keys, (yield naming.wanted())))
     for draft in drafts:
         naming.complete(draft)
     source_keys = [source_key(draft.fields["source"], draft.fields["source_id"]) for draft in drafts]
     days, today = _days(job, drafts)
     names = sorted({today, *days})
-    inputs = [job.portions[draft.portion].input for draft in drafts]
+    pieces = [(draft.portion, -1 if draft.part is None else draft.part) for draft in drafts]
     packed = struct.pack(f"<{len(source_keys)}Q", *source_keys)
-    go = yield Planned(packed, inputs, [day for day, _ in names])
-    assert isinstance(go, Go)
+    go = cast(Go, (yield Planned(packed, pieces, [day for day, _ in names])))
     known = _leave_out(readers, drafts, go.held)
     groups: dict[tuple[str, int], list[partition_writer.Row]] = {name: [] for name in names}
     for position, draft in enumerate(drafts):
@@ -57,7 +54,9 @@ def build(job: Job, objects: AppendObjects) -> Conversation:
         rejected.update(reader.rejected)
     drafts.clear()
     partitions = [
-        _write(job, objects, place, group, naming) for place, group in zip(go.places, groups.values(), strict=True) if group
+        _write(job, objects, place, group, naming)
+        for place, group in zip(go.places, groups.values(), strict=True)
+        if group
     ]
     yield Done(partitions, len(known), dict(rejected))
 
@@ -96,7 +95,7 @@ class _Naming:
 
     def wanted(self) -> Wanted:
         """What the keyring is asked for."""
-        return Wanted([tuple(item) for item in self._identifiers], [tuple(item) for item in self._owners])
+        return Wanted([(*item,) for item in self._identifiers], [(*item,) for item in self._owners])
 
     def take(self, keys: Keys) -> None:
         """The keyring's answer, in the order of ``wanted``."""
@@ -168,10 +167,13 @@ def _leave_out(readers: Sequence[PortionReader], drafts: Sequence[Draft], held: 
     for position, candidates in held.items():
         draft = drafts[position]
         digest = hashlib.sha256(draft.content).digest()
-        same = next((item for item in candidates if item.sha256 is None or item.sha256 == digest), None)
+        own_id = (draft.fields["source"], draft.fields["source_id"])
+        # The index is by a 64-bit digest, which a source could make collide: only equal ids are the same record.
+        equal = [item for item in candidates if (item.source, item.source_id) == own_id]
+        same = next((item for item in equal if item.here or item.sha256 in (None, digest)), None)
         if same is not None:
             known.add(position)
-            if draft.part is not None:
+            if draft.part is not None and not same.here:
                 readers[draft.portion].reference(draft.part, same.record)
     return known
 
@@ -188,7 +190,7 @@ def _write(
 
 
 def _inputs(root: bytes, rows: Sequence[partition_writer.Row]) -> list[dict[str, Any]]:
-    """What each input has in a partition: which portion, how many pieces, and their digest under the partition's key."""
+    """What each input has in a partition: the portion, how many pieces, and their digest under the partition's key."""
     pieces: dict[tuple[str, int], list[tuple[int, bytes]]] = {}
     for row in rows:
         place = row.fields["input"]
@@ -202,4 +204,3 @@ def _inputs(root: bytes, rows: Sequence[partition_writer.Row]) -> list[dict[str,
         }
         for (ref, step), found in sorted(pieces.items())
     ]
-

@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import fsspec
@@ -37,20 +38,21 @@ def expand(paths: Iterable[str]) -> list[Source]:
 
 def _local(path: str) -> Iterator[Source]:
     path = split_protocol(path)[1]
-    names = [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
-    for name in names:
-        if os.path.isdir(name):
+    # Path.glob takes no pattern that begins at the root.
+    names = [path] if Path(path).exists() else sorted(glob.glob(path, recursive=True))  # noqa: PTH207
+    for name in map(Path, names):
+        if name.is_dir():
             for folder, folders, files in os.walk(name):
                 folders.sort()
                 for file in sorted(files):
-                    yield from _file(os.path.join(folder, file))
+                    yield from _file(Path(folder, file))
         else:
             yield from _file(name)
 
 
-def _file(name: str) -> Iterator[Source]:
-    if os.path.isfile(name):
-        yield Source(os.path.realpath(name), os.path.getsize(name))
+def _file(path: Path) -> Iterator[Source]:
+    if path.is_file():
+        yield Source(os.path.realpath(path), path.stat().st_size)
 
 
 def _remote(path: str) -> Iterator[Source]:

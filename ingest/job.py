@@ -48,10 +48,10 @@ class Keys(msgspec.Struct, tag=True):
 
 
 class Planned(msgspec.Struct, tag=True):
-    """Second answer: the source keys of the rows (little-endian u64), the inputs they come from, the days to store."""
+    """Second answer: the rows' source keys (little-endian u64) and places (portion, part or -1), the days to store."""
 
     source_keys: bytes
-    inputs: list[str]
+    places: list[tuple[int, int]]
     days: list[str]
 
 
@@ -64,10 +64,17 @@ class Place(msgspec.Struct):
 
 
 class Held(msgspec.Struct):
-    """The ledger has this row's (source, source_id): its record id, and a digest of its content unless erased."""
+    """A row of the ledger with the same source key: its source and id, its record id, its content's digest.
 
+    ``sha256`` is None where the content was erased.
+    ``here``: it is this very piece of this input, from an attempt that was interrupted.
+    """
+
+    source: str
+    source_id: str
     record: bytes
     sha256: bytes | None
+    here: bool
 
 
 class Go(msgspec.Struct, tag=True):

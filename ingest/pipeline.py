@@ -16,19 +16,21 @@ from typing import Final
 import numpy as np
 
 from ingest.inputs import Source, expand
-from ingest.job import Done, Failed, Go, Held, Job, Keys, Place, Planned, Reply, Wanted
+from ingest.job import Done, Failed, Go, Held, Job, Keys, Place, Planned, Portion, Reply, Wanted
 from ingest.portions import Cut, Cutter, Skipped, jobs
 from ingest.worker import InProcess, Workers, open_workers
 from ledger import errors
 from ledger.admission import AdmissionIndex
+from ledger.clock import utc_now
+from ledger.comparison import existing_rows
 from ledger.errors import ContentionError, EvidenceError
 from ledger.keyring.bookmarks import Step
 from ledger.keyring.identifiers import Identifier
-from ledger.keyring.keyring import utc_now
+from ledger.revealed import Revealed
 from ledger.store import Store
 
-ENTRIES_A_COMMIT: Final = 100
-"""Partitions that one commit lists at most: a commit is a note of at most 1 MiB."""
+ENTRIES_A_COMMIT: Final = 90
+"""Partitions that one commit lists at most: a commit is a note of at most 1 MiB, an entry has at most 8 KiB."""
 
 
 @dataclass
@@ -48,12 +50,12 @@ class Summary:
 
 @dataclass
 class _Pending:
-    """A job under way: its portions, what it was sent, and its result."""
+    """A job under way: its portions, and how many partitions its rows were compared with."""
 
     number: int
     cuts: list[Cut]
     observed_at: str
-    done: Done | None = None
+    compared: int = 0
 
 
 class _OvertakenError(Exception):
@@ -63,11 +65,12 @@ class _OvertakenError(Exception):
 class Pipeline:
     """One ingest run into an open store. ``progress`` is called with bytes and records committed so far."""
 
-    def __init__(self, store: Store, progress: Callable[[int, int], None] = lambda size, records: None) -> None:
+    def __init__(self, store: Store, progress: Callable[[int, int], None] = lambda _size, _records: None) -> None:
         self._store = store
         self._progress = progress
         self._index = AdmissionIndex(store.settings.cache / "admission")
         self._foreign = False
+        self._listed: tuple[int, set[str]] = (-1, set())
         self.summary = Summary()
 
     def run(self, paths: Iterable[str], format_name: str | None = None) -> Summary:
@@ -90,9 +93,7 @@ class Pipeline:
 
     def _cuts(self, sources: list[Source], format_name: str | None) -> Iterator[Cut]:
         settings = self._store.settings
-        cutter = Cutter(
-            self._store.bookmarks, self._store.committed_paths, settings.seal_bytes, settings.seal_rows
-        )
+        cutter = Cutter(self._store.bookmarks, self._committed, settings.seal_bytes, settings.seal_rows)
         for source in sources:
             self.summary.inputs += 1
             for item in cutter.cut(source, format_name):
@@ -106,7 +107,7 @@ class Pipeline:
     def _run(self, workers: Workers, batches: Iterator[list[Cut]]) -> None:
         """Keep the workers busy; commit results in the order in which their inputs were read."""
         under_way: dict[int, _Pending] = {}
-        results: dict[int, _Pending] = {}
+        results: dict[int, tuple[_Pending, Done]] = {}
         number = committed = 0
         exhausted = False
         while True:
@@ -125,12 +126,11 @@ class Pipeline:
             if isinstance(answer, Failed):
                 raise _error(answer)
             if isinstance(answer, Done):
-                pending.done = answer
-                results[pending.number] = under_way.pop(worker)
+                results[pending.number] = (under_way.pop(worker), answer)
             else:
                 workers.reply(worker, self._reply(pending, answer))
             while committed in results:
-                self._commit(results.pop(committed))
+                self._commit(*results.pop(committed))
                 committed += 1
 
     def _job(self, pending: _Pending) -> Job:
@@ -146,7 +146,7 @@ class Pipeline:
     # -- answering the workers
 
     def _reply(self, pending: _Pending, answer: Wanted | Planned) -> Reply:
-        return self._keys(pending, answer) if isinstance(answer, Wanted) else self._places(answer)
+        return self._keys(pending, answer) if isinstance(answer, Wanted) else self._places(pending, answer)
 
     def _keys(self, pending: _Pending, wanted: Wanted) -> Keys:
         keyring = self._store.keyring
@@ -158,42 +158,50 @@ class Pipeline:
         return Keys(
             [references[identifier] for identifier in identifiers],
             [(references[owner], *keys[references[owner]]) for owner in owners],
-            {reference: tuple(keys[reference]) for reference in store_owned},
+            {reference: (keys[reference].version, keys[reference].key) for reference in store_owned},
         )
 
-    def _places(self, planned: Planned) -> Go:
+    def _places(self, pending: _Pending, planned: Planned) -> Go:
         places = []
         for day in planned.days:
             place, tree = self._store.new_partition(day)
             places.append(Place(place.events, place.content, tree.nodes[(0, 0)]))
-        return Go(places, self._held(planned))
+        return Go(places, self._held(pending, planned))
 
-    def _held(self, planned: Planned) -> dict[int, list[Held]]:
-        """What the ledger already has of these rows, from other inputs or under a destroyed key."""
+    def _held(self, pending: _Pending, planned: Planned) -> dict[int, list[Held]]:
+        """What the ledger already has of these rows: from other inputs, under a destroyed key, or half committed."""
+        pending.compared = self._index.covered
         keys = np.frombuffer(planned.source_keys, "<u8").astype(np.uint64)
-        held: dict[int, list[Held]] = {}
+        hits: dict[int, dict[int, list[int]]] = {}
         for hit in self._index.find(keys):
-            found = self._store.existing(hit.partition, hit.row)
-            same_input = found.line.get("input", {}).get("ref") == planned.inputs[hit.position]
-            if (same_input and found.bytes is not None) or found.state not in ("verified", "erased"):
-                continue
-            digest = None if found.bytes is None else hashlib.sha256(found.bytes).digest()
-            held.setdefault(hit.position, []).append(Held(found.record, digest))
+            hits.setdefault(hit.partition, {}).setdefault(hit.row, []).append(hit.position)
+        held: dict[int, list[Held]] = {}
+        for partition, rows in hits.items():
+            for found, positions in zip(existing_rows(self._store, partition, list(rows)), rows.values(), strict=True):
+                for position in positions:
+                    number, part = planned.places[position]
+                    item = _compare(found, pending.cuts[number].portion, part)
+                    if item is not None:
+                        held.setdefault(position, []).append(item)
         return held
 
     # -- committing
 
-    def _commit(self, pending: _Pending) -> None:
+    def _commit(self, pending: _Pending, done: Done) -> None:
         """Commit a finished job, or what is left of it after another process committed some of the same input."""
-        done = pending.done
-        assert done is not None
-        self._store.bookmarks.add_steps(_steps(pending, done, secrets.token_hex(8)))
+        attempt = secrets.token_hex(8)
+        self._store.bookmarks.add_steps(_steps(pending, done, attempt))
         bodies = [("partition", partition.body) for partition in done.partitions]
+
+        def recheck(_: object) -> None:
+            self._foreign = True
+            self._recheck(pending, done, attempt)
+
         try:
-            if self._foreign:
-                self._recheck(pending)
+            if self._foreign or self._index.covered > pending.compared:
+                self._recheck(pending, done, attempt)
             for start in range(0, len(bodies), ENTRIES_A_COMMIT):
-                self._store.append(bodies[start : start + ENTRIES_A_COMMIT], lambda _: self._recheck(pending))
+                self._store.append(bodies[start : start + ENTRIES_A_COMMIT], recheck)
         except _OvertakenError:
             self._commit_rest(pending)
             return
@@ -201,8 +209,9 @@ class Pipeline:
         self._count(pending, done)
 
     def _commit_rest(self, pending: _Pending) -> None:
-        """Build a job again without the portions that another process committed meanwhile."""
-        committed = self._store.committed_paths()
+        """Build a job again, without what others committed meanwhile."""
+        self._sync_index()
+        committed = self._committed()
         left = []
         for cut in pending.cuts:
             step = self._store.bookmarks.committed_step(cut.portion.input, cut.portion.step, committed)
@@ -212,8 +221,7 @@ class Pipeline:
                 raise ContentionError("another process takes in the same input with other settings")
         if left:
             rest = _Pending(pending.number, left, utc_now())
-            rest.done = self._build_here(rest)
-            self._commit(rest)
+            self._commit(rest, self._build_here(rest))
 
     def _build_here(self, pending: _Pending) -> Done:
         worker = InProcess(self._store.objects)
@@ -226,12 +234,29 @@ class Pipeline:
                 raise _error(answer)
             worker.reply(0, self._reply(pending, answer))
 
-    def _recheck(self, pending: _Pending) -> None:
-        """After another writer's commits: none of them may hold what this commit would add."""
-        committed = self._store.committed_paths()
+    def _recheck(self, pending: _Pending, done: Done, attempt: str) -> None:
+        """After other commits: none of them may hold a portion, or a record, that this commit would add."""
+        self._sync_index()
+        partitions = self._store.history.partitions()
+        newer = {entry.value["content"]["path"] for entry in partitions[pending.compared :]}
         for cut in pending.cuts:
-            if self._store.bookmarks.committed_step(cut.portion.input, cut.portion.step, committed):
+            place = (cut.portion.input, cut.portion.step)
+            bookmarks = self._store.bookmarks
+            if bookmarks.begun_elsewhere(*place, newer, attempt) or bookmarks.committed_step(*place, self._committed()):
                 raise _OvertakenError
+        own = {cut.portion.input for cut in pending.cuts}
+        for partition in done.partitions:
+            keys = np.frombuffer(partition.source_keys, "<u8").astype(np.uint64)
+            for hit in self._index.find(keys, since=pending.compared):
+                (found,) = existing_rows(self._store, hit.partition, [hit.row])
+                if found.line.get("input", {}).get("ref") not in own:
+                    raise _OvertakenError
+
+    def _committed(self) -> set[str]:
+        """The content paths that the ledger lists."""
+        if self._listed[0] != self._store.history.seq:
+            self._listed = (self._store.history.seq, self._store.committed_paths())
+        return self._listed[1]
 
     def _sync_index(self) -> None:
         if self._store.refresh():
@@ -257,9 +282,24 @@ def _steps(pending: _Pending, done: Done, attempt: str) -> Iterator[Step]:
         for partition in done.partitions:
             if any((item["ref"], item["step"]) == (portion.input, portion.step) for item in partition.body["inputs"]):
                 path = partition.body["content"]["path"]
-                yield Step(
-                    portion.input, path, attempt, cut.from_byte, cut.to_byte, portion.step, cut.prefix_mac
-                )
+                yield Step(portion.input, path, attempt, cut.from_byte, cut.to_byte, portion.step, cut.prefix_mac)
+
+
+def _compare(found: Revealed, portion: Portion, part: int) -> Held | None:
+    """What a row with the same (source, source_id) means for a piece of a portion; None if it is sealed all the same.
+
+    An input that repeats an id is kept as it is, and so is a row whose content cannot be compared.
+    """
+    line = found.line
+    place = line.get("input", {})
+    same_input = place.get("ref") == portion.input
+    if same_input and (place.get("step"), place.get("part", -1)) == (portion.step, part):
+        return Held(line["source"], line["source_id"], found.record, None, here=True)
+    if found.state == "erased":
+        return Held(line["source"], line["source_id"], found.record, None, here=False)
+    if same_input or found.bytes is None:
+        return None
+    return Held(line["source"], line["source_id"], found.record, hashlib.sha256(found.bytes).digest(), here=False)
 
 
 def _error(failed: Failed) -> EvidenceError:

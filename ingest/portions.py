@@ -12,13 +12,16 @@ from typing import BinaryIO, Final, NamedTuple
 import numpy as np
 
 from ingest.formats.base import Framing
-from ingest.formats.detect import HEAD_SIZE, Detected, detect, force
+from ingest.formats.detect import HEAD_SIZE, detect, force
 from ingest.inputs import Source, opened
 from ingest.job import Portion
 from ledger.keyring.bookmarks import Bookmarks, Input
 
 MAX_DOCUMENT: Final = 256 * 1024 * 1024
 """Bytes of the largest document that is parsed whole; a larger one is sealed as rejected blocks."""
+BLOCKS: Final = "blocks"
+"""The framing of what has no adapter."""
+
 _BLOCK: Final = 8 * 1024 * 1024
 
 
@@ -48,14 +51,27 @@ class _Start(NamedTuple):
     reason: str
 
 
+class _Understood(NamedTuple):
+    """What a source is: adapter name, framing, and the reason where there is no adapter."""
+
+    adapter: str
+    framing: str
+    reason: str
+
+
 class Cutter:
     """Cuts sources into portions of at most ``seal_bytes`` bytes and ``seal_rows`` lines."""
 
-    def __init__(self, bookmarks: Bookmarks, committed: Callable[[], set[str]], seal_bytes: int, seal_rows: int) -> None:
+    def __init__(
+        self, bookmarks: Bookmarks, committed: Callable[[], set[str]], seal_bytes: int, seal_rows: int
+    ) -> None:
         self._bookmarks = bookmarks
         self._committed = committed
         self._seal_bytes = seal_bytes
         self._seal_rows = seal_rows
+        self._lengths = bookmarks.lengths()
+        self._cut: dict[tuple[int, bytes], str] = {}
+        """What this run has cut already, by size and MAC: committed or not, the same bytes are not cut again."""
 
     def cut(self, source: Source, format_name: str | None) -> Iterator[Cut | Skipped]:
         """The portions of a source that the store does not have, or one Skipped."""
@@ -65,12 +81,16 @@ class Cutter:
                 yield start
                 return
             file.seek(start.at)
-            yield from self._cuts(start, file, source)
+            for cut in self._cuts(start, file, source):
+                self._cut[(cut.to_byte, cut.prefix_mac)] = cut.portion.input
+                yield cut
 
     def _start(self, source: Source, file: BinaryIO, format_name: str | None) -> _Start | Skipped:
         committed = self._committed()
+        understood: _Understood | None = None
         fresh: Input | None = None
-        for known in self._bookmarks.inputs_at(source.uri):
+        inputs = self._bookmarks.inputs_at(source.uri)
+        for known in inputs:
             last = self._bookmarks.last_step(known.ref, committed)
             if last is None:
                 fresh = fresh or known
@@ -82,25 +102,27 @@ class Cutter:
                 continue
             if last.to_byte == source.size:
                 return Skipped(source, known.ref)
-            if known.framing != Framing.DOCUMENT:
-                return _Start(known, last.step + 1, last.to_byte, mac, "unknown_format")
-        if source.size in self._bookmarks.lengths():
-            same = self._bookmarks.find_mac(self._mac_of(file, source.size).digest(), source.size, committed)
-            if same is not None:
-                return Skipped(source, same.input)
-        return self._new(source, file, format_name, fresh)
+            understood = understood or _understand(source, file, format_name)
+            if _continues(known, understood) and _at_line_end(file, last.to_byte, known.framing):
+                return _Start(known, last.step + 1, last.to_byte, mac, understood.reason)
+        same = self._same_bytes(source, file, committed)
+        if same is not None:
+            self._bookmarks.add_alias(source.uri, same)
+            return Skipped(source, same)
+        understood = understood or _understand(source, file, format_name)
+        if fresh is None or not _continues(fresh, understood):
+            seen = [known.ref for known in inputs]
+            ref = self._bookmarks.add_input(source.uri, understood.adapter, understood.framing, seen)
+            fresh = Input(ref, understood.adapter, understood.framing, source.uri)
+        return _Start(fresh, 0, 0, self._bookmarks.new_mac(), understood.reason)
 
-    def _new(self, source: Source, file: BinaryIO, format_name: str | None, fresh: Input | None) -> _Start:
-        """A new input, or one at the same place that an interrupted or concurrent run has begun."""
-        file.seek(0)
-        head = file.read(HEAD_SIZE)
-        complete = len(head) == source.size
-        found = force(format_name, head, complete) if format_name else detect(head, complete)
-        adapter, framing, reason = _understood(found, source)
-        if fresh is None or (fresh.adapter, fresh.framing) != (adapter, framing):
-            ref = self._bookmarks.add_input(source.uri, adapter, framing)
-            fresh = Input(ref, adapter, framing, source.uri)
-        return _Start(fresh, 0, 0, self._bookmarks.new_mac(), reason)
+    def _same_bytes(self, source: Source, file: BinaryIO, committed: set[str]) -> str | None:
+        """The input that has these bytes under another name. Digests are compared where a length makes it possible."""
+        if source.size not in self._lengths and not any(size == source.size for size, _ in self._cut):
+            return None
+        digest = self._mac_of(file, source.size).digest()
+        same = self._bookmarks.find_mac(digest, source.size, committed)
+        return self._cut.get((source.size, digest)) if same is None else same.input
 
     def _mac_of(self, file: BinaryIO, length: int) -> hmac.HMAC:
         mac = self._bookmarks.new_mac()
@@ -143,13 +165,33 @@ class Cutter:
         return (end, True) if end else (len(block), False)
 
 
-def _understood(found: Detected, source: Source) -> tuple[str, str, str]:
-    """Adapter name, framing and reason: bytes that no format knows, or that are too large, have no adapter."""
+def _understand(source: Source, file: BinaryIO, format_name: str | None) -> _Understood:
+    """Bytes that no format knows, or that are too large for the one that does, have no adapter."""
+    file.seek(0)
+    head = file.read(HEAD_SIZE)
+    complete = len(head) == source.size
+    found = force(format_name, head, complete) if format_name else detect(head, complete)
     if found.format is None or found.framing is None:
-        return "", "blocks", found.reason or "unknown_format"
+        return _Understood("", BLOCKS, found.reason or "unknown_format")
     if found.framing is Framing.DOCUMENT and source.size > MAX_DOCUMENT:
-        return "", "blocks", "document_too_large"
-    return found.format.name, str(found.framing), found.reason
+        return _Understood("", BLOCKS, "document_too_large")
+    return _Understood(found.format.name, str(found.framing), found.reason)
+
+
+def _continues(known: Input, understood: _Understood) -> bool:
+    """Whether an input is still understood as what it began."""
+    return (known.adapter, known.framing) == (understood.adapter, understood.framing)
+
+
+def _at_line_end(file: BinaryIO, at: int, framing: str) -> bool:
+    """Whether what follows byte ``at`` can be understood alone.
+
+    A file whose last line was being written when it was taken in is taken in anew: its whole lines are known.
+    """
+    if framing != Framing.LINES or at == 0:
+        return framing != Framing.DOCUMENT
+    file.seek(at - 1)
+    return file.read(1) == b"\n"
 
 
 def jobs(cuts: Iterable[Cut], seal_bytes: int, seal_rows: int) -> Iterator[list[Cut]]:

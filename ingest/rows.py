@@ -20,6 +20,11 @@ BLOCK: Final = 16 * 1024 * 1024
 """Bytes of one rejected record: what no format knows is sealed in blocks of this size."""
 
 
+MAX_REFERENCES: Final = 256
+MAX_LISTED: Final = 32
+"""Subjects and list items that a record's line names at most: with them it cannot exceed ledger.records.MAX_LINE."""
+
+
 class Draft(msgspec.Struct, gc=False):
     """A record before references: identifiers are still values. ``owner`` None means the input's own reference."""
 
@@ -88,6 +93,8 @@ class PortionReader:
     def _document(self, document: bytes, adapter: Format) -> Iterator[Draft]:
         try:
             described = adapter.describe(document)
+            for event in described.events:
+                _check_line(event)
         except RejectedInput as rejected:
             yield from self._blocks(document, rejected.reason)
             return
@@ -162,3 +169,12 @@ class PortionReader:
     def _next_part(self) -> int:
         self._parts += 1
         return self._parts - 1
+
+
+def _check_line(event: Event) -> None:
+    """A record whose line would be too long is no record: its bytes are sealed as rejected, and ingest goes on."""
+    if event.subjects and sum(map(len, event.subjects.values())) > MAX_REFERENCES:
+        raise RejectedInput("too_many_subjects")
+    for name in ("links", "gen_ai_response_finish_reasons"):
+        if len(event.fields.get(name, ())) > MAX_LISTED:
+            raise RejectedInput("too_many_items")

@@ -56,7 +56,7 @@ class InProcess:
         """The one worker, between jobs."""
         return [0] if self._conversation is None else []
 
-    def start(self, worker: int, job: Job) -> None:
+    def start(self, worker: int, job: Job) -> None:  # noqa: ARG002 - there is one
         """Begin the conversation."""
         self._conversation = build(job, self._objects)
         self._answers.append(next(self._conversation))
@@ -68,7 +68,7 @@ class InProcess:
             self._conversation = None
         return 0, answer
 
-    def reply(self, worker: int, reply: Reply) -> None:
+    def reply(self, worker: int, reply: Reply) -> None:  # noqa: ARG002 - there is one
         """Send the reply into the conversation."""
         if self._conversation is not None:
             self._answers.append(self._conversation.send(reply))

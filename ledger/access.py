@@ -13,6 +13,8 @@ from ledger.spool import Frame, SpoolFile
 
 SOURCE: Final = "evidence"
 ADAPTER: Final = "access/1"
+SPOOL_NUMBERS: Final = 10_000
+"""Records after which a process begins another spool: a spool is sealed as a whole."""
 
 
 class Receipt(NamedTuple):
@@ -60,6 +62,8 @@ class AccessRecorder:
             raise AccessNotRecordedError(f"the access could not be recorded: {error.message}") from None
         receipt = Receipt(file.spool, number)
         self._given.add(receipt)
+        if number >= SPOOL_NUMBERS:
+            self.close()
         return receipt
 
     def check(self, receipt: Receipt) -> None:

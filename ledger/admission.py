@@ -7,7 +7,6 @@ that there are never more than about log2 of the number of partitions.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -73,10 +72,12 @@ class AdmissionIndex:
             self._merge()
         self._save(self._runs[-1])
 
-    def find(self, keys: Keys) -> list[Hit]:
-        """Every row that has one of these keys."""
+    def find(self, keys: Keys, since: int = 0) -> list[Hit]:
+        """Every row that has one of these keys, in partitions from ``since`` on."""
         hits = []
         for run in self._runs:
+            if run.end <= since:
+                continue
             column = run.rows["key"]
             left = np.searchsorted(column, keys, "left")
             right = np.searchsorted(column, keys, "right")
@@ -84,7 +85,7 @@ class AdmissionIndex:
                 for at in range(int(left[position]), int(right[position])):
                     row = run.rows[at]
                     hits.append(Hit(int(position), int(row["partition"]), int(row["row"])))
-        return hits
+        return [hit for hit in hits if hit.partition >= since]
 
     def _merge(self) -> None:
         second, first = self._runs.pop(), self._runs.pop()
@@ -95,7 +96,9 @@ class AdmissionIndex:
     def _load(self) -> None:
         """Runs that together cover partitions from 0 without a gap, the longest first."""
         found = sorted(
-            (int(match[1]), -int(match[2]), path) for path in self._folder.iterdir() if (match := _NAME.match(path.name))
+            (int(match[1]), -int(match[2]), path)
+            for path in self._folder.iterdir()
+            if (match := _NAME.match(path.name))
         )
         for start, end, path in found:
             if start == self.covered:
@@ -109,7 +112,7 @@ class AdmissionIndex:
         scratch = self._folder / f"{secrets.token_hex(8)}.tmp"
         with scratch.open("wb") as file:
             np.save(file, run.rows, allow_pickle=False)
-        os.replace(scratch, path)
+        scratch.replace(path)
         for other in list(self._folder.glob("*.npy")):
             match = _NAME.match(other.name)
             if match and other != path and run.start <= int(match[1]) and int(match[2]) <= run.end:

@@ -1,5 +1,7 @@
 """Commits: signed notes by writer keys, numbered without gaps, each naming its predecessor by hash.
 
+The lines of a commit object:
+
     evidence/commit/1
     <origin>
     <seq>
@@ -20,6 +22,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from ledger import entries as entry_format
@@ -86,10 +89,13 @@ def parse_commit(data: bytes) -> tuple[Commit, notes.Note]:
         lines = note.text.decode("ascii").split("\n")
     except UnicodeDecodeError:
         raise FormatError("a commit is ASCII") from None
-    if len(lines) < 9 or lines[-1] != "" or lines[0] != TYPE:
+    if lines[0] != TYPE:
+        entry_format.refuse_version(note.text, b"evidence/commit/", "commit")
+    if len(lines) < 9 or lines[-1] != "":
         raise FormatError("not a commit of a known version")
     if not _NUMBER.match(lines[2]) or not _TIME.match(lines[3]) or not re.match(r"[0-9a-f]{64}\Z", lines[4]):
         raise FormatError("a commit with a malformed number, time or predecessor")
+    _check_time(lines[3])
     size_before, root_before = _size_and_root(lines[5])
     size_after, root_after = _size_and_root(lines[6])
     entries = tuple(_base64(line) for line in lines[7:-1])
@@ -97,6 +103,13 @@ def parse_commit(data: bytes) -> tuple[Commit, notes.Note]:
         lines[1], int(lines[2]), lines[3], lines[4], size_before, root_before, size_after, root_after, entries
     )
     return commit, note
+
+
+def _check_time(text: str) -> None:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise FormatError("a commit with a time that no calendar has") from None
 
 
 def _size_and_root(line: str) -> tuple[int, bytes]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -13,30 +14,25 @@ from ledger.errors import EvidenceError, FormatError, TamperedError
 from ledger.keyring.keyring import Keyring
 from ledger.objects.base import ReadObjects
 from ledger.partition_reader import PartitionReader
+from ledger.revealed import Revealed as Revealed
 
 _KEPT_SEGMENTS: Final = 64
-
-
-class Revealed(NamedTuple):
-    """One row's content. ``bytes`` is None where it cannot be shown; ``state`` is then why.
-
-    ``state``: ``verified`` (commitment recomputed), ``erased``, ``unverifiable`` (no key here), ``tampered``, ``lost``.
-    ``row_key`` is the salted prefix that lets another recompute the commitment of this row alone.
-    """
-
-    record: bytes
-    line: dict[str, Any]
-    bytes: bytes | None
-    state: str
-    row_key: bytes | None
 
 
 class ContentReader:
     """Opens the content of rows of one partition."""
 
-    def __init__(self, objects: ReadObjects, keyring: Keyring, store: str, entry: Mapping[str, Any]) -> None:
-        self._reader = PartitionReader(objects, entry)
+    def __init__(
+        self,
+        objects: ReadObjects,
+        keyring: Keyring,
+        store: str,
+        entry: Mapping[str, Any],
+        events: Path | None = None,
+    ) -> None:
+        self._reader = PartitionReader(objects, entry, events)
         self._keys = PartitionKeys(keyring, store, entry["content"]["path"])
+        self._segments: int = entry["segments"]
         self._open: dict[int, segments.Opened] = {}
         self._failed: dict[int, EvidenceError] = {}
 
@@ -48,11 +44,21 @@ class ContentReader:
         """Every row."""
         yield from self.open_rows(self._reader.all_rows(["line", "segment", "slot", "chunks"]))
 
+    def chosen(self, rows: Sequence[int]) -> Iterator[Revealed]:
+        """The given rows, in the order given. Raises FormatError for a row that is not there."""
+        table = self._reader.all_rows(["line", "segment", "slot", "chunks"])
+        if any(not 0 <= row < len(table) for row in rows):
+            raise FormatError(f"a partition of {len(table)} rows does not have the row that was asked for")
+        yield from self.open_rows(table.take(list(rows)))
+
     def open_rows(self, table: pa.Table) -> Iterator[Revealed]:
         """The content of the rows of a table with columns line, segment, slot, chunks."""
-        columns = [table.column(name).to_pylist() for name in ("line", "segment", "slot", "chunks")]
-        self._load([(segment, chunks) for segment, chunks in zip(columns[1], columns[3], strict=True)])
-        for line, segment, slot, chunks in zip(*columns, strict=True):
+        lines = table.column("line").to_pylist()
+        # A number that is missing points nowhere, like one that is outside.
+        location = [table.column(name).fill_null(-1).to_pylist() for name in ("segment", "slot", "chunks")]
+        places = zip(location[0], location[2], strict=True)
+        self._load([(segment, chunks) for segment, chunks in places if self._is_inside(segment, chunks)])
+        for line, segment, slot, chunks in zip(lines, *location, strict=True):
             parsed = records.parse_line(line)
             yield self._reveal(merkle.leaf_hash(line), parsed, segment, slot, chunks)
 
@@ -66,13 +72,21 @@ class ContentReader:
         return Revealed(record, line, content, "verified", row_key)
 
     def _content(self, segment: int, slot: int, chunks: int) -> tuple[bytes, bytes]:
+        if not self._is_inside(segment, chunks):
+            raise TamperedError("a row points outside the segments")
         first = self._segment(segment)
-        if slot >= len(first.slices):
+        if not 0 <= slot < len(first.slices):
             raise TamperedError("a row points outside its segment")
         row_key = segments.row_key(first.salt, slot)
         if chunks == 1:
             return first.slices[slot], row_key
-        return b"".join(self._segment(number).slices[0] for number in range(segment, segment + chunks)), row_key
+        parts = [self._segment(number).slices for number in range(segment, segment + chunks)]
+        if not all(parts):
+            raise TamperedError("a chunk of a row is empty")
+        return b"".join(part[0] for part in parts), row_key
+
+    def _is_inside(self, segment: int, chunks: int) -> bool:
+        return segment >= 0 and chunks >= 1 and segment + chunks <= self._segments
 
     def _segment(self, number: int) -> segments.Opened:
         opened = self._open.get(number)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn
 
 from ledger import canonical
-from ledger.errors import FormatError
+from ledger.errors import FormatError, UnverifiableError
 
 TYPE: Final = "evidence/entry/1"
 PREFIX: Final = b'{"_":"evidence/entry/1"'
@@ -33,8 +33,15 @@ ROLE_OF: Final[Mapping[str, str]] = {
 }
 """The role that a key needs to commit an entry of each type."""
 
+UNDERSTOOD: Final = frozenset({"genesis", "key", "partition", "export", "heartbeat", "erasure"})
+"""The entry types whose meaning this version knows; of the others only the inclusion can be verified."""
+
 ROLES: Final = frozenset(ROLE_OF.values()) | {"log"}
 
+MAX_SPOOL: Final = 1_000_000
+"""Access numbers that one entry may state for a spool."""
+
+_PARTITION_PATH: Final = re.compile(r"(events|content)/date=\d{4}-\d\d-\d\d/[0-9a-f]{32}\.parquet\Z")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -48,6 +55,13 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def refuse_version(data: bytes, family: bytes, what: str) -> NoReturn:
+    """Raise UnverifiableError for another version of a known format, FormatError for anything else."""
+    if data.startswith(family) and not data.startswith(family + b"1"):
+        raise UnverifiableError(f"a {what} of a version that this program does not know", hint="Use a newer release.")
+    raise FormatError(f"not a {what} of a known version")
+
+
 def encode(entry_type: str, body: Mapping[str, Any]) -> bytes:
     """Canonical bytes of an entry. Raises FormatError if it is larger than 8 KiB."""
     data = canonical.encode({"_": TYPE, "type": entry_type, **body})
@@ -57,15 +71,63 @@ def encode(entry_type: str, body: Mapping[str, Any]) -> bytes:
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    """An entry as a mapping with at least ``type``. Raises FormatError; an unknown type passes."""
+    """An entry as a mapping with at least ``type``. An unknown type passes.
+
+    Raises FormatError, and UnverifiableError for an entry of a later version.
+    """
     if not data.startswith(PREFIX) or len(data) > MAX_ENTRY:
-        raise FormatError("not a ledger entry of a known version")
+        refuse_version(data, b'{"_":"evidence/entry/', "ledger entry")
     value = canonical.decode(data)
     if not isinstance(value, dict) or value.get("_") != TYPE or not isinstance(value.get("type"), str):
         raise FormatError("not a ledger entry of a known version")
-    if value["type"] == "partition":
-        _check_partition(value)
+    check = _CHECKS.get(value["type"])
+    if check is not None:
+        check(value)
+    if "spools" in value:
+        _check_spools(value["spools"])
     return value
+
+
+def _check_genesis(entry: Mapping[str, Any]) -> None:
+    if not all(isinstance(entry.get(name), str) for name in ("origin", "store", "admin")):
+        raise FormatError("a genesis entry without origin, store or admin key")
+
+
+def _check_key(entry: Mapping[str, Any]) -> None:
+    roles = entry.get("roles", [])
+    if (
+        entry.get("action") not in ("enrol", "retire")
+        or not isinstance(entry.get("vkey"), str)
+        or not isinstance(roles, list)
+        or not all(isinstance(role, str) for role in roles)
+    ):
+        raise FormatError("a key entry without a known action, a key or a list of roles")
+
+
+def _check_spools(spools: Any) -> None:
+    if not isinstance(spools, list) or not all(_is_spool(item) for item in spools):
+        raise FormatError("an entry with malformed spool numbers")
+
+
+def _is_spool(item: Any) -> bool:
+    if not isinstance(item, dict) or not isinstance(item.get("spool"), str):
+        return False
+    first: Any = item.get("first")
+    last: Any = item.get("last")
+    missing = item.get("missing", [])
+    return (
+        _is_count(first)
+        and _is_count(last)
+        and first <= last < first + MAX_SPOOL
+        and isinstance(missing, list)
+        and all(_is_range(item, first, last) for item in missing)
+    )
+
+
+def _is_range(item: Any, first: int, last: int) -> bool:
+    return (
+        isinstance(item, list) and len(item) == 2 and all(map(_is_count, item)) and first <= item[0] <= item[1] <= last
+    )
 
 
 def _check_partition(entry: Mapping[str, Any]) -> None:
@@ -73,16 +135,29 @@ def _check_partition(entry: Mapping[str, Any]) -> None:
         item = entry.get(name)
         if (
             not isinstance(item, dict)
-            or not isinstance(item.get("path"), str)
-            or not isinstance(item.get("size"), int)
+            or not isinstance(path := item.get("path"), str)
+            or not path.startswith(f"{name}/")
+            or not _PARTITION_PATH.match(path)
+            or not _is_count(item.get("size"))
             or not _is_sha256(item.get("sha256"))
         ):
             raise FormatError(f"a partition entry without a valid {name} object")
     rows, segments = entry.get("rows"), entry.get("segments")
-    if not isinstance(rows, int) or rows < 1 or not isinstance(segments, int) or segments < 1:
+    if not _is_count(rows) or not _is_count(segments):
         raise FormatError("a partition entry with a wrong number of rows or segments")
     if not _is_sha256(entry.get("root")) or not _is_sha256(entry.get("schema")):
         raise FormatError("a partition entry without a valid root or schema")
+
+
+_CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], None]]] = {
+    "genesis": _check_genesis,
+    "key": _check_key,
+    "partition": _check_partition,
+}
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
 
 
 def _is_sha256(value: object) -> bool:

@@ -109,7 +109,9 @@ class PublisherRefusedError(EvidenceError):
     """The publisher would have signed a forged commit or a rolled-back store."""
 
     exit_code = 17
-    hint = "Restore the newest copy of the store, or find out who wrote the commit; do not delete the publisher's state."
+    hint = (
+        "Restore the newest copy of the store, or find out who wrote the commit; do not delete the publisher's state."
+    )
 
 
 class QueryRefusedError(EvidenceError):

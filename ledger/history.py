@@ -5,6 +5,7 @@ The publisher, every reader and verification all come to the state of the log th
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from ledger.errors import EvidenceError, FormatError, TamperedError, Unverifiabl
 class Entry(NamedTuple):
     """One entry of the log: its index, the commit that brought it, its bytes and its meaning."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of this name, which no entry needs
     seq: int
     time: str
     data: bytes
@@ -29,6 +30,15 @@ class EnrolledKey:
     verifier: notes.Verifier
     roles: frozenset[str]
     since: int
+
+
+class Checked(NamedTuple):
+    """A commit that may follow: its statement, what its entries mean, their leaf hashes, and the tree after it."""
+
+    commit: commits.Commit
+    added: list[dict[str, Any]]
+    leaves: list[bytes]
+    frontier: merkle.Frontier
 
 
 @dataclass
@@ -49,35 +59,34 @@ class History:
     def apply(self, data: bytes) -> list[Entry]:
         """Take the next commit object and return its entries.
 
-        Raises TamperedError for a commit that is forged, altered or out of place, UnverifiableError for one
-        signed only by keys that were never enrolled in a way this program knows.
+        Raises TamperedError for a commit that is forged, altered or out of place; the state is then as it was.
         """
+        checked = self.check(data)
+        return self._accept(checked, data)
+
+    def check(self, data: bytes) -> Checked:
+        """Every rule that the next commit object must keep, without taking it. Raises TamperedError."""
         try:
             commit, _ = commits.parse_commit(data)
             added = [entries.decode(entry) for entry in commit.entries]
         except FormatError as error:
             raise TamperedError(f"commit {self.seq + 1} is malformed: {error.message}") from None
         self._check_place(commit)
-        if commit.seq == 0:
-            self._begin(commit, added)
-        signers = self._signers(commit, data, added)
-        self._check_roles(commit, added, signers)
+        keys = _first_keys(commit, added) if commit.seq == 0 else self.keys
+        signers = _signers(commit, data, added, keys)
+        _check_roles(commit, added, signers)
         new_leaves = [merkle.leaf_hash(entry) for entry in commit.entries]
         frontier = self.frontier.copy()
         frontier.extend(new_leaves)
         if (frontier.size, frontier.root()) != (commit.size_after, commit.root_after):
             raise TamperedError(f"commit {commit.seq} states another root than its entries have")
-        return self._accept(commit, data, added, new_leaves, frontier)
+        return Checked(commit, added, new_leaves, frontier)
 
-    def _accept(
-        self,
-        commit: commits.Commit,
-        data: bytes,
-        added: list[dict[str, Any]],
-        new_leaves: list[bytes],
-        frontier: merkle.Frontier,
-    ) -> list[Entry]:
+    def _accept(self, checked: Checked, data: bytes) -> list[Entry]:
+        commit, added, new_leaves, frontier = checked
         start = self.frontier.size
+        if commit.seq == 0:
+            self.origin, self.store, self.keys = commit.origin, added[0]["store"], _first_keys(commit, added)
         self.frontier, self.seq, self.digest, self.time = frontier, commit.seq, commits.digest(data), commit.time
         self.leaves += new_leaves
         new = [
@@ -98,48 +107,11 @@ class History:
         if commit.seq > 0 and commit.origin != self.origin:
             raise TamperedError(f"commit {commit.seq} is of another log")
 
-    def _begin(self, commit: commits.Commit, added: list[dict[str, Any]]) -> None:
-        genesis = added[0]
-        if genesis["type"] != "genesis" or genesis.get("origin") != commit.origin:
-            raise TamperedError("the first commit is no genesis of its log")
-        verifier = _verifier(genesis.get("admin"))
-        self.origin, self.store = commit.origin, str(genesis.get("store", ""))
-        self.keys[verifier.vkey] = EnrolledKey(verifier, frozenset({"admin"}), 0)
-
-    def _signers(self, commit: commits.Commit, data: bytes, added: list[dict[str, Any]]) -> dict[str, frozenset[str]]:
-        """The verified signers by vkey with their roles; keys enrolled by this commit count as signers without one."""
-        known = {vkey: key.roles for vkey, key in self.keys.items()}
-        candidates = {vkey: key.verifier for vkey, key in self.keys.items()}
-        for entry in added:
-            if entry["type"] == "key" and entry.get("action") == "enrol":
-                verifier = _verifier(entry.get("vkey"))
-                candidates.setdefault(verifier.vkey, verifier)
-        try:
-            opened = notes.open_note(data, list(candidates.values()))
-        except UnverifiableError:
-            raise TamperedError(f"commit {commit.seq} is signed by no enrolled key") from None
-        except EvidenceError:
-            raise TamperedError(f"commit {commit.seq} has a signature that does not verify") from None
-        return {verifier.vkey: known.get(verifier.vkey, frozenset()) for verifier in opened.verified}
-
-    def _check_roles(
-        self, commit: commits.Commit, added: list[dict[str, Any]], signers: dict[str, frozenset[str]]
-    ) -> None:
-        held = frozenset[str]().union(*signers.values())
-        for position, entry in enumerate(added):
-            needed = entries.ROLE_OF.get(entry["type"], "append")
-            if needed not in held:
-                raise TamperedError(f"commit {commit.seq} is signed by no key with the role {needed}")
-            if entry["type"] == "genesis" and (commit.seq, position) != (0, 0):
-                raise TamperedError(f"commit {commit.seq} holds a second genesis")
-            if entry["type"] == "key" and entry.get("action") == "enrol" and entry["vkey"] not in signers:
-                raise TamperedError(f"commit {commit.seq} enrols a key that did not sign it")
-
     def _change_key(self, entry: dict[str, Any]) -> None:
-        if entry.get("action") == "enrol":
+        if entry["action"] == "enrol":
             verifier = _verifier(entry["vkey"])
             self.keys[verifier.vkey] = EnrolledKey(verifier, frozenset(entry.get("roles", ())), self.seq)
-        elif entry.get("vkey") in self.keys:
+        elif entry["vkey"] in self.keys:
             self.retired[entry["vkey"]] = self.keys.pop(entry["vkey"])
 
     def log_verifiers(self) -> list[notes.Verifier]:
@@ -152,9 +124,49 @@ class History:
         return [entry for entry in self.entries if entry.value["type"] == "partition"]
 
 
-def _verifier(vkey: object) -> notes.Verifier:
+def _first_keys(commit: commits.Commit, added: Sequence[Mapping[str, Any]]) -> dict[str, EnrolledKey]:
+    genesis = added[0]
+    if genesis["type"] != "genesis" or genesis["origin"] != commit.origin:
+        raise TamperedError("the first commit is no genesis of its log")
+    verifier = _verifier(genesis["admin"])
+    return {verifier.vkey: EnrolledKey(verifier, frozenset({"admin"}), 0)}
+
+
+def _signers(
+    commit: commits.Commit, data: bytes, added: Sequence[Mapping[str, Any]], keys: Mapping[str, EnrolledKey]
+) -> dict[str, frozenset[str]]:
+    """The verified signers by vkey with their roles; keys enrolled by this commit count as signers without one."""
+    candidates = {vkey: key.verifier for vkey, key in keys.items()}
+    for entry in added:
+        if entry["type"] == "key" and entry["action"] == "enrol":
+            verifier = _verifier(entry["vkey"])
+            candidates.setdefault(verifier.vkey, verifier)
     try:
-        return notes.Verifier.from_vkey(vkey if isinstance(vkey, str) else "")
+        opened = notes.open_note(data, list(candidates.values()))
+    except UnverifiableError:
+        raise TamperedError(f"commit {commit.seq} is signed by no enrolled key") from None
+    except EvidenceError:
+        raise TamperedError(f"commit {commit.seq} has a signature that does not verify") from None
+    known = {vkey: key.roles for vkey, key in keys.items()}
+    return {verifier.vkey: known.get(verifier.vkey, frozenset()) for verifier in opened.verified}
+
+
+def _check_roles(
+    commit: commits.Commit, added: Sequence[Mapping[str, Any]], signers: Mapping[str, frozenset[str]]
+) -> None:
+    held = frozenset[str]().union(*signers.values())
+    for position, entry in enumerate(added):
+        needed = entries.ROLE_OF.get(entry["type"], "append")
+        if needed not in held:
+            raise TamperedError(f"commit {commit.seq} is signed by no key with the role {needed}")
+        if entry["type"] == "genesis" and (commit.seq, position) != (0, 0):
+            raise TamperedError(f"commit {commit.seq} holds a second genesis")
+        if entry["type"] == "key" and entry["action"] == "enrol" and entry["vkey"] not in signers:
+            raise TamperedError(f"commit {commit.seq} enrols a key that did not sign it")
+
+
+def _verifier(vkey: str) -> notes.Verifier:
+    try:
+        return notes.Verifier.from_vkey(vkey)
     except FormatError as error:
         raise TamperedError(f"a key entry holds no key: {error.message}") from None
-

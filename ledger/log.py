@@ -11,9 +11,16 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ledger import commits, notes
-from ledger.errors import ContentionError, MissingObjectError, NothingThereError, StorageError
+from ledger.clock import utc_now
+from ledger.errors import (
+    ConfigError,
+    ContentionError,
+    MissingObjectError,
+    NothingThereError,
+    StorageError,
+    TamperedError,
+)
 from ledger.history import Entry, History
-from ledger.keyring.keyring import utc_now
 from ledger.objects.base import AppendObjects, ReadObjects
 
 ATTEMPTS: Final = 64
@@ -82,9 +89,19 @@ class LogWriter:
         previous = None if history.seq < 0 else (history.seq, history.digest)
         commit = commits.next_commit(origin or history.origin, utc_now(), previous, history.frontier, entries)
         data = notes.sign_note(commit.text(), *self._signers)
+        self._check_own(data)
         if not self._put(commits.commit_path(commit.seq), data):
             return None
         return history.apply(data)
+
+    def _check_own(self, data: bytes) -> None:
+        """A commit that readers refuse, once claimed, would end the log: nothing can follow it."""
+        try:
+            self._reader.history.check(data)
+        except TamperedError as error:
+            raise ConfigError(
+                f"not committed: {error.message}", hint="Use the keys that the log has enrolled."
+            ) from None
 
     def _put(self, path: str, data: bytes) -> bool:
         """Put-if-absent, asked again while the outcome is unknown: the same bytes settle it."""

@@ -43,7 +43,7 @@ def write_events(
         compression="zstd",
         compression_level=LEVEL,
         use_dictionary=[field.name for field in records.SCHEMA if pa.types.is_dictionary(field.type)] + ["subjects"],
-        write_statistics=_PRUNED_BY,  # type: ignore[arg-type]
+        write_statistics=_PRUNED_BY,
         store_schema=False,
     )
     return sink.getvalue().to_pybytes(), table.column("source_key").to_numpy().astype("<u8").tobytes()
@@ -70,7 +70,8 @@ def write_content(segments: Sequence[tuple[str, int, bytes, bytes]]) -> bytes:
         row_group_size=max(1, CONTENT_GROUP_BYTES // mean),
         compression="none",
         use_dictionary=["owner"],
-        write_statistics=["segment"],  # type: ignore[arg-type]
+        write_statistics=["segment"],
         store_schema=False,
     )
-    return sink.getvalue().to_pybytes()
+    data: bytes = sink.getvalue().to_pybytes()
+    return data

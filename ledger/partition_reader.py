@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +14,9 @@ from ledger import parquet, records
 from ledger.errors import FormatError, TamperedError
 from ledger.objects.base import ReadObjects
 from ledger.segments import Sealed
+
+_BROKEN: Final = (pa.ArrowException, ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError)
+"""What the Parquet reader raises for bytes that are no Parquet, or that were altered: far from only its own errors."""
 
 
 class RangeFile(io.RawIOBase):
@@ -44,7 +48,7 @@ class RangeFile(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes."""
-        length = max(self._size - self._at, 0) if size is None or size < 0 else size
+        length = max(self._size - self._at, 0) if size < 0 else size
         data = self._objects.get_range(self._path, self._at, length) if length else b""
         self._at += len(data)
         return data
@@ -54,12 +58,13 @@ class RangeFile(io.RawIOBase):
         return self.read(-1)
 
 
-def open_parquet(source: bytes | RangeFile, path: str) -> pq.ParquetFile:
+def open_parquet(source: bytes | RangeFile | Path, path: str) -> pq.ParquetFile:
     """A Parquet file. Raises TamperedError where the bytes are none."""
-    file = pa.BufferReader(source) if isinstance(source, bytes) else pa.PythonFile(source, mode="r")
     try:
-        return pq.ParquetFile(file)
-    except (pa.ArrowException, OSError):
+        if isinstance(source, Path):
+            return pq.ParquetFile(pa.memory_map(str(source)))
+        return pq.ParquetFile(pa.BufferReader(source) if isinstance(source, bytes) else pa.PythonFile(source, mode="r"))
+    except _BROKEN:
         raise TamperedError(f"{path} is no Parquet file", path=path) from None
 
 
@@ -69,17 +74,23 @@ def read_table(
     """All or some row groups and columns. Raises TamperedError where they cannot be decoded."""
     try:
         wanted = range(file.metadata.num_row_groups) if groups is None else groups
-        return file.read_row_groups(list(wanted), columns=None if columns is None else list(columns), use_threads=False)
-    except (pa.ArrowException, OSError, KeyError):
+        names = None if columns is None else list(columns)
+        table = file.read_row_groups(list(wanted), columns=names, use_threads=False)
+        # Bytes that were altered can decode to text that is not UTF-8, which would fail only where it is read.
+        table.validate(full=True)
+        return table
+    except _BROKEN:
         raise TamperedError(f"{path} cannot be decoded", path=path) from None
 
 
 class PartitionReader:
     """Reads rows and sealed segments of one partition by ranges."""
 
-    def __init__(self, objects: ReadObjects, entry: Mapping[str, Any]) -> None:
+    def __init__(self, objects: ReadObjects, entry: Mapping[str, Any], events: Path | None = None) -> None:
+        """``events``: a local copy of the events file that the caller has checked; else it is read from the store."""
         self.entry = entry
-        self._events = self._open(objects, entry["events"])
+        path = entry["events"]["path"]
+        self._events = self._open(objects, entry["events"]) if events is None else open_parquet(events, path)
         self._objects = objects
         self._content: pq.ParquetFile | None = None
 
@@ -89,7 +100,8 @@ class PartitionReader:
 
     def rows(self, first: int, count: int, columns: Sequence[str] = ("line", "segment", "slot", "chunks")) -> pa.Table:
         """``count`` rows from row ``first``, reading only the row groups that hold them."""
-        groups, skip, at = [], 0, 0
+        groups: list[int] = []
+        skip = at = 0
         for group in range(self._events.metadata.num_row_groups):
             size = self._events.metadata.row_group(group).num_rows
             if at < first + count and at + size > first:
@@ -124,11 +136,13 @@ class PartitionReader:
 
 
 def iterate_segments(table: pa.Table) -> Iterator[tuple[int, str, int, Sealed]]:
-    """The rows of a content file."""
+    """The rows of a content file. Raises FormatError for another schema, or numbers that no segment has."""
     if not table.schema.equals(parquet.CONTENT_SCHEMA):
         raise FormatError("a content file with another schema")
     columns = [table.column(name).to_pylist() for name in ("segment", "owner", "version", "nonce", "ciphertext")]
     for number, owner, version, nonce, ciphertext in zip(*columns, strict=True):
+        if number < 0 or version < 1:
+            raise FormatError("a content file with an impossible segment number or key version")
         yield number, owner, version, Sealed(nonce, ciphertext)
 
 

@@ -1,4 +1,4 @@
-"""Builds a partition: rows in, the bytes of its two files and the body of its ledger entry out. Pure but for randomness.
+"""Builds a partition: rows in; the bytes of its two files and the body of its ledger entry out. Pure but for chance.
 
 This is ingest's hot loop. Rows of one owner and one session go into one segment, because that is what compresses.
 """
@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
-
 
 from ledger import merkle, parquet, records, segments
 from ledger.errors import FormatError, StorageError
@@ -44,7 +42,8 @@ class Place(NamedTuple):
 
 class Built(NamedTuple):
     """A partition's files, the body of its entry (without inputs and spools, which the caller adds), and the
-    source keys in row order (little-endian u64)."""
+    source keys in row order (little-endian u64).
+    """
 
     events: bytes
     content: bytes
@@ -151,8 +150,8 @@ def build(rows: Sequence[Row], place: Place, tree: KeyTree, keys: Mapping[str, D
         "rows": len(lines),
         "segments": len(sealed),
         "root": root.hex(),
-        "schema": records.schema_sha256(),
-        **_summary(parsed),
+        "schema": records.SCHEMA_SHA256,
+        **records.summary(parsed),
     }
     return Built(events, content_file, body, source_keys)
 
@@ -166,19 +165,6 @@ def write(objects: AppendObjects, place: Place, built: Built) -> None:
 
 def _object(path: str, data: bytes) -> dict[str, Any]:
     return {"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def _summary(parsed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Counts by kind and source, the time range, the number of rejected documents."""
-    kinds = Counter(record["kind"] for record in parsed)
-    sources = Counter(record["source"] for record in parsed)
-    times = [record.get("occurred_at") or record["observed_at"] for record in parsed]
-    return {
-        "kinds": dict(sorted(kinds.items())),
-        "sources": [{"source": source, "rows": rows} for source, rows in sorted(sources.items())],
-        "time": {"from": min(times), "to": max(times)},
-        "rejected": kinds.get("rejected", 0),
-    }
 
 
 def input_digest(tree_root: bytes, pieces: Iterator[bytes]) -> str:

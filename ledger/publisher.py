@@ -7,7 +7,7 @@ nor a rolled-back store makes it sign a second history. Everything it writes is 
 from __future__ import annotations
 
 from ledger import checkpoints, commits, entries, merkle, notes, publisher_rules
-from ledger.errors import EvidenceError, MissingObjectError, PublisherRefusedError, TamperedError
+from ledger.errors import FormatError, MissingObjectError, PublisherRefusedError, TamperedError, UnverifiableError
 from ledger.history import Entry, History
 from ledger.keyring.publication import PublicationState, Published
 from ledger.objects.base import CHECKPOINT, Objects
@@ -33,10 +33,14 @@ class Publisher:
             if history.seq < 0:
                 return None
             after = Published(history.seq, history.frontier.size, history.frontier.root())
-            if before == after or self._state.advance(before, after):
-                break
-        self._derive(history)
-        return checkpoints.Checkpoint(history.origin, history.frontier.size, history.frontier.root())
+            if before != after and not self._state.advance(before, after):
+                continue
+            published = self._published_size(history)
+            if published <= after.size:
+                self._derive(history, published, after)
+                return checkpoints.Checkpoint(history.origin, after.size, after.root)
+            if self._state.read() == after:
+                raise PublisherRefusedError("not signed: the checkpoint in the store is of more than was ever signed")
 
     def _check(self, before: Published | None) -> History:
         """The state of the log, if it continues what was signed."""
@@ -73,27 +77,43 @@ class Publisher:
                 if found is None or (size is not None and found != size):
                     raise PublisherRefusedError(f"not signed: {path} is missing or has a wrong size")
 
-    def _derive(self, history: History) -> None:
-        """Write bundles, tiles and checkpoints that the store does not have yet, then move the checkpoint forward."""
+    def _derive(self, history: History, published: int, signed: Published) -> None:
+        """Write bundles, tiles and checkpoints that the store does not have yet, then move the checkpoint forward.
+
+        Forward only: a publisher that another one has overtaken leaves the checkpoint to it.
+        """
         size = history.frontier.size
-        published = self._published_size(history)
         for path, data in publisher_rules.grown(history, published, size):
             if not self._objects.put_if_absent(path, data):
                 raise PublisherRefusedError(f"not written: other bytes stand at {path}")
         note = publisher_rules.sign(history.origin, size, history.frontier.root(), self._signer)
-        self._objects.put_if_absent(publisher_rules.checkpoint_path(size), note)
+        self._keep(history, note)
         if published < size or not self._has_checkpoint():
-            self._objects.replace(CHECKPOINT, note)
+            with self._state.while_newest(signed) as newest:
+                if newest:
+                    self._objects.replace(CHECKPOINT, note)
+
+    def _keep(self, history: History, note: bytes) -> None:
+        """Keep the checkpoint under its size. A note by an earlier log key over the same tree stays as it is."""
+        path = publisher_rules.checkpoint_path(history.frontier.size)
+        if self._objects.put_if_absent(path, note):
+            return
+        try:
+            kept = checkpoints.open_checkpoint(self._objects.get(path), history.log_verifiers())
+        except (TamperedError, FormatError, UnverifiableError) as error:
+            raise PublisherRefusedError(f"not written: {path} holds another note: {error.message}") from None
+        if (kept.size, kept.root) != (history.frontier.size, history.frontier.root()):
+            raise PublisherRefusedError(f"not written: {path} holds a checkpoint of another history")
 
     def _published_size(self, history: History) -> int:
         """The size of the checkpoint that stands in the store; 0 if it is none of this log."""
         try:
             note = self._objects.get(CHECKPOINT)
             checkpoint = checkpoints.open_checkpoint(note, history.log_verifiers())
-        except EvidenceError:
+        except (MissingObjectError, TamperedError, FormatError, UnverifiableError):
             return 0
         size = checkpoint.size
-        if size > history.frontier.size or merkle.root(history.leaves[:size]) != checkpoint.root:
+        if size <= history.frontier.size and merkle.root(history.leaves[:size]) != checkpoint.root:
             raise PublisherRefusedError("not signed: the checkpoint in the store is of another history")
         return size
 

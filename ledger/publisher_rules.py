@@ -35,6 +35,16 @@ def objects_of(history: History, size: int) -> Iterator[tuple[str, bytes]]:
     return grown(history, 0, size)
 
 
+def least_size(path: str) -> int | None:
+    """How many entries a log has at least that has this tile or bundle; None if the path is none of one."""
+    try:
+        tile = tiles.parse_tile_path(path.removeprefix(PREFIX))
+    except FormatError:
+        return None
+    step: int = tiles.TILE_WIDTH ** (tile.level or 0)
+    return (tile.index * tiles.TILE_WIDTH + tile.width) * step
+
+
 def was_derived(history: History, path: str, data: bytes) -> bool:
     """Whether these bytes are a tile or bundle of this log at an earlier size (partial tiles stay behind)."""
     try:

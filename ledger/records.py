@@ -8,6 +8,7 @@ See docs/FORMAT.md, "Records".
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -16,12 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger import canonical
+from ledger.entries import refuse_version
 from ledger.errors import FormatError
 
 TYPE: Final = "evidence/record/1"
 PREFIX: Final = b'{"_":"evidence/record/1"'
 MAX_LINE: Final = 65_536
 """Bytes a record line may have; what is longer belongs in the content."""
+MAX_SOURCES: Final = 32
+"""Sources that a partition entry counts by name: a source's code is its own choice, an entry's size is not."""
 
 KINDS: Final = frozenset(
     {
@@ -40,41 +44,55 @@ KINDS: Final = frozenset(
 )
 
 _UTC_MICROSECONDS: Final = pa.timestamp("us", tz="UTC")
-_CODE: Final = pa.dictionary(pa.int32(), pa.string())
+_ARROW: Final = {
+    "code": pa.dictionary(pa.int32(), pa.string()),
+    "time": _UTC_MICROSECONDS,
+    "u64": pa.uint64(),
+    "i64": pa.int64(),
+    "i32": pa.int32(),
+    "codes": pa.list_(pa.string()),
+}
+_DERIVED: Final = """\
+kind code
+source code
+source_key u64
+observed_at time
+occurred_at time
+ended_at time
+session code
+seq i64
+model code
+status code
+decision code
+input_tokens i64
+output_tokens i64
+subjects codes
+owner code
+input code
+step i64
+part i64
+"""
+_LOCATION: Final = """\
+segment i32
+slot i32
+chunks i32
+"""
+SCHEMA_TEXT: Final = f"evidence/events/1\nline bytes\n{_DERIVED}{_LOCATION}"
+"""The events schema as text: a version, then name and type of each column. Its SHA-256 stands in partition entries."""
+SCHEMA_SHA256: Final = hashlib.sha256(SCHEMA_TEXT.encode()).hexdigest()
 
-DERIVED: Final = pa.schema(
-    [
-        ("kind", _CODE),
-        ("source", _CODE),
-        ("source_key", pa.uint64()),
-        ("observed_at", _UTC_MICROSECONDS),
-        ("occurred_at", _UTC_MICROSECONDS),
-        ("ended_at", _UTC_MICROSECONDS),
-        ("session", _CODE),
-        ("seq", pa.int64()),
-        ("model", _CODE),
-        ("status", _CODE),
-        ("decision", _CODE),
-        ("input_tokens", pa.int64()),
-        ("output_tokens", pa.int64()),
-        ("subjects", pa.list_(pa.string())),
-        ("owner", _CODE),
-        ("input", _CODE),
-        ("step", pa.int64()),
-        ("part", pa.int64()),
-    ]
-)
+
+def _columns(text: str) -> pa.Schema:
+    return pa.schema([(name, _ARROW[kind]) for name, kind in (line.split() for line in text.splitlines())])
+
+
+DERIVED: Final = _columns(_DERIVED)
 """The typed columns that follow from the line alone (nullable; times in microseconds, cut, UTC)."""
 
-LOCATION: Final = pa.schema([("segment", pa.int32()), ("slot", pa.int32()), ("chunks", pa.int32())])
+LOCATION: Final = _columns(_LOCATION)
 """Where a row's content is: first segment, index in it, and how many segments an oversized slice takes."""
 
 SCHEMA: Final = pa.schema([pa.field("line", pa.binary(), nullable=False), *DERIVED, *LOCATION])
-
-
-def schema_sha256() -> str:
-    """SHA-256 of the events schema's text, as partition entries state it."""
-    return hashlib.sha256(str(SCHEMA).encode()).hexdigest()
 
 
 def length_class(length: int) -> int:
@@ -90,7 +108,7 @@ def source_key(source: str, source_id: str) -> int:
 def parse_line(line: bytes) -> dict[str, Any]:
     """A record line as a mapping. Raises FormatError unless the bytes are the canonical form of a record."""
     if not line.startswith(PREFIX) or len(line) > MAX_LINE:
-        raise FormatError("not a record line of a known version")
+        refuse_version(line, b'{"_":"evidence/record/', "record line")
     value = canonical.decode(line)
     if not isinstance(value, dict) or value.get("_") != TYPE or value.get("kind") not in KINDS:
         raise FormatError("record line of an unknown kind or version")
@@ -124,7 +142,7 @@ def derive(records: Sequence[Mapping[str, Any]]) -> list[pa.Array]:
     arrays: dict[str, pa.Array] = {
         **{name: _codes(column[name]) for name in ("kind", "source", "session", "status", "decision")},
         "source_key": pa.array(keys, pa.uint64()),
-        "observed_at": _times([record.get("observed_at") for record in records]),
+        "observed_at": _times([record["observed_at"] for record in records]),
         "occurred_at": _times([record.get("occurred_at") for record in records]),
         "ended_at": _times([record.get("ended_at") for record in records]),
         "seq": pa.array(column["seq"], pa.int64()),
@@ -138,6 +156,25 @@ def derive(records: Sequence[Mapping[str, Any]]) -> list[pa.Array]:
         "part": pa.array([item.get("part") for item in inputs], pa.int64()),
     }
     return [arrays[field.name] for field in DERIVED]
+
+
+def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a partition entry says of its rows: counts by kind and source, the time range, the number of rejected.
+
+    At most MAX_SOURCES sources, those with the most rows; ``other_sources`` counts the rest.
+    """
+    kinds = Counter(record["kind"] for record in records)
+    sources = Counter(record["source"] for record in records)
+    # Without the Z, RFC 3339 UTC texts sort as times at any precision.
+    times = [(record.get("occurred_at") or record["observed_at"])[:-1] for record in records]
+    most = sorted(sources.items(), key=lambda item: (-item[1], item[0]))[:MAX_SOURCES]
+    return {
+        "kinds": dict(sorted(kinds.items())),
+        "sources": [{"source": source, "rows": rows} for source, rows in sorted(most)],
+        "other_sources": len(sources) - len(most),
+        "time": {"from": f"{min(times)}Z", "to": f"{max(times)}Z"},
+        "rejected": kinds.get("rejected", 0),
+    }
 
 
 _NO_INPUT: Final[dict[str, Any]] = {}

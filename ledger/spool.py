@@ -1,6 +1,7 @@
 """The spool: where records wait for sealing, encrypted and durable.
 
-A frame is u32 length || nonce || AES-256-GCM(ephemeral key, u32 length of the fields || fields || content), bound to
+A frame is u64 number || u32 length || nonce || AES-256-GCM(ephemeral key, u32 length of the fields || fields ||
+content), bound to
 the spool and the frame's number. The key stands in the keyring and is destroyed once a partition holds the frames.
 """
 
@@ -21,6 +22,8 @@ from ledger.errors import AccessNotRecordedError, EvidenceError, FormatError
 
 SUFFIX: Final = ".spool"
 MAX_FRAME: Final = 16 * 1024 * 1024
+_OVERHEAD: Final = 28
+"""Bytes of a frame's nonce and authentication tag."""
 
 
 class Frame(NamedTuple):
@@ -51,6 +54,8 @@ class SpoolFile:
         """Write one frame; durable when it returns. Raises AccessNotRecordedError if that fails."""
         fields = canonical.encode(frame.fields)
         plain = len(fields).to_bytes(4, "big") + fields + frame.content
+        if len(plain) + _OVERHEAD > MAX_FRAME:
+            raise AccessNotRecordedError(f"an access record has at most {MAX_FRAME - _OVERHEAD} bytes")
         nonce = secrets.token_bytes(12)
         sealed = nonce + self._cipher.encrypt(nonce, plain, _bound(self.spool, frame.number))
         head = frame.number.to_bytes(8, "big") + len(sealed).to_bytes(4, "big")
@@ -96,7 +101,7 @@ def remove(folder: Path, spool: str) -> None:
 def _frames(file: BinaryIO, spool: str, cipher: AESGCM) -> Iterator[Frame]:
     while len(head := file.read(12)) == 12:
         number, length = int.from_bytes(head[:8], "big"), int.from_bytes(head[8:], "big")
-        if not 28 <= length <= MAX_FRAME:
+        if not _OVERHEAD <= length <= MAX_FRAME:
             return
         sealed = file.read(length)
         if len(sealed) < length:

@@ -14,8 +14,8 @@ from typing import Any
 from ledger import entries, kek, notes, partition_writer, sealing
 from ledger.access import AccessRecorder, Receipt
 from ledger.checkpoints import Checkpoint, open_checkpoint
+from ledger.content import ContentReader
 from ledger.decryption import Decryptor
-from ledger.content import ContentReader, Revealed
 from ledger.errors import ConfigError, KeyringError, MissingObjectError, NothingThereError, StorageError
 from ledger.history import Entry, History
 from ledger.keyring.access_numbers import AccessNumbers
@@ -28,6 +28,7 @@ from ledger.log import LogReader, LogWriter
 from ledger.objects import open_objects
 from ledger.objects.base import CHECKPOINT, Objects
 from ledger.publisher import Publisher
+from ledger.revealed import Revealed
 from ledger.settings import Settings
 
 
@@ -82,13 +83,6 @@ class Store:
         """The content paths of every partition that the ledger lists."""
         return {entry.value["content"]["path"] for entry in self.history.partitions()}
 
-    def existing(self, partition: int, row: int) -> Revealed:
-        """One row by the number of its partition: for ingest's own comparison, shown to nobody."""
-        return next(self._content(self.history.partitions()[partition].value).rows(row, 1))
-
-    def _content(self, entry: Mapping[str, Any]) -> ContentReader:
-        return ContentReader(self.objects, self.keyring, self.history.store, entry)
-
     def checkpoint(self) -> tuple[int, bytes]:
         """The size and the signed note of the newest checkpoint. Raises NothingThereError, TamperedError."""
         try:
@@ -112,13 +106,24 @@ class Store:
             self.publish()
         return receipt
 
-    def reveal(self, receipt: Receipt, entry: Mapping[str, Any], first: int, count: int) -> Iterator[Revealed]:
+    def reveal(
+        self, receipt: Receipt, entry: Mapping[str, Any], first: int, count: int, events: Path | None = None
+    ) -> Iterator[Revealed]:
         """The content of rows of a partition, each checked against its commitment.
 
-        Raises AccessNotRecordedError without a receipt of this process.
+        ``events``: a checked local copy of its events file. Raises AccessNotRecordedError without a receipt of this
+        process.
         """
         self._recorder.check(receipt)
-        return self._content(entry).rows(first, count)
+        reader = ContentReader(self.objects, self.keyring, self.history.store, entry, events)
+        return reader.rows(first, count)
+
+    def reveal_chosen(
+        self, receipt: Receipt, entry: Mapping[str, Any], rows: Sequence[int], events: Path | None = None
+    ) -> Iterator[Revealed]:
+        """The same for rows that do not follow one another, in the order given."""
+        self._recorder.check(receipt)
+        return ContentReader(self.objects, self.keyring, self.history.store, entry, events).chosen(rows)
 
     def close_spool(self) -> None:
         """Let this process's spool be sealed; the next access opens another."""

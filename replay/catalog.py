@@ -23,7 +23,7 @@ from ledger.store import Store
 from replay.mirror import Mirror
 
 VERSION: Final = 1
-_SCHEMA: Final = (Path(__file__).parent / "schema.sql").read_text()
+SCHEMA: Final = (Path(__file__).parent / "schema.sql").read_text()
 _TABLES: Final = ("state", "partition_list", "session_parts", "subject_parts", "input_parts", "change_list")
 _PATIENCE: Final = 30.0
 
@@ -57,14 +57,14 @@ class Catalog:
 
     def _prepare(self) -> None:
         """Make the tables; drop them first if they are of another version, another store, or ahead of the ledger."""
-        self.connection.execute(_SCHEMA)
+        self.connection.execute(SCHEMA)
         row = self.connection.execute("SELECT version, store, partitions FROM state").fetchone()
-        if row is not None and (row[0], row[1]) == (VERSION, self.store.history.store):
-            if row[2] <= len(self.partitions()):
-                return
+        known = (VERSION, self.store.history.store)
+        if row is not None and row[:2] == known and row[2] <= len(self.partitions()):
+            return
         for table in _TABLES:
             self.connection.execute(f"DROP TABLE IF EXISTS {table}")
-        self.connection.execute(_SCHEMA)
+        self.connection.execute(SCHEMA)
         self.connection.execute("INSERT INTO state VALUES (?, ?, 0)", [VERSION, self.store.history.store])
 
     def _one(self, sql: str) -> Any:
@@ -142,13 +142,15 @@ _READ: Final = "read_parquet($path, file_row_number = true)"
 
 _SESSIONS: Final = f"""
 INSERT INTO session_parts
-SELECT session, $partition, min(file_row_number), count(*), min(coalesce(occurred_at, observed_at)),
-    max(coalesce(ended_at, occurred_at, observed_at)), count(*) FILTER (kind = 'inference'),
+SELECT session, $partition, min(file_row_number), count(*),
+    coalesce(min(occurred_at), min(observed_at)), coalesce(max(coalesce(ended_at, occurred_at)), max(observed_at)),
+    count(*) FILTER (kind = 'inference'),
     count(*) FILTER (kind = 'tool'), count(*) FILTER (kind = 'policy'), count(*) FILTER (status = 'error'),
     list_sort(list(DISTINCT model) FILTER (model IS NOT NULL)),
     list_sort(list(DISTINCT decision) FILTER (decision IS NOT NULL)),
     list_sort(list(DISTINCT status) FILTER (status IS NOT NULL)), list_sort(list(DISTINCT source)),
-    sum(input_tokens), sum(output_tokens), list_sort(list_distinct(flatten(list(subjects) FILTER (subjects IS NOT NULL))))
+    sum(input_tokens), sum(output_tokens),
+    list_sort(list_distinct(flatten(list(subjects) FILTER (subjects IS NOT NULL)))), count(occurred_at)
 FROM {_READ} WHERE session IS NOT NULL GROUP BY session
 """
 

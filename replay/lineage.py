@@ -183,8 +183,8 @@ WHERE c.kind = 'change' AND c.change_type IS NOT NULL
 def changes(catalog: Catalog) -> list[Change]:
     """Every change that names what it changed, in the order in which they took effect."""
     rows = catalog.connection.execute(f"""
-        SELECT record_id, seq, source, source_id, {_AS_TEXT.format("occurred_at")}, change_type, change_name, change_from,
-            change_to, system, approval, {_AS_TEXT.format("approved_at")}, approval_record, approval_seq
+        SELECT record_id, seq, source, source_id, {_AS_TEXT.format("occurred_at")}, change_type, change_name,
+            change_from, change_to, system, approval, {_AS_TEXT.format("approved_at")}, approval_record, approval_seq
         FROM ({CHANGES_VIEW}) WHERE change_name IS NOT NULL ORDER BY occurred_at, seq, record_id
     """).fetchall()
     return [Change(*row) for row in rows]

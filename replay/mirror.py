@@ -1,41 +1,69 @@
 """Events files as local paths: where the store is a folder its own files, else copies in the cache.
 
-Events files hold no personal data (content is elsewhere, encrypted), so a copy may lie in the cache.
+Events files hold no personal data (content is elsewhere, encrypted), so a copy may lie in the cache. Each file's
+SHA-256 is compared with its entry when it is first used, and again whenever its size or change time is another.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ledger.errors import TamperedError
+from ledger.errors import LostError, TamperedError
 from ledger.store import Store
 
 
 class Mirror:
-    """Local paths of a store's events files."""
+    """Local, checked paths of a store's events files."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         url = store.settings.store
         self._local = None if "://" in url and not url.startswith("file://") else Path(url.removeprefix("file://"))
         self._cache = store.settings.cache / "events"
+        self._seen: dict[Path, str] = {}
 
-    def path(self, entry: dict[str, Any]) -> Path:
-        """The local path of a partition's events file. Raises TamperedError if a copy has a wrong SHA-256."""
+    def path(self, entry: Mapping[str, Any]) -> Path:
+        """The local path of a partition's events file.
+
+        Raises TamperedError if its bytes are not those of the entry, LostError if it is not there.
+        """
         item = entry["events"]
         if self._local is not None:
-            return self._local / item["path"]
-        copy = self._cache / f"{item['sha256']}.parquet"
-        if not copy.exists():
-            data = self._store.objects.get(item["path"])
-            if hashlib.sha256(data).hexdigest() != item["sha256"]:
+            path = self._local / str(item["path"])
+        else:
+            path = self._cache / f"{item['sha256']}.parquet"
+            if not path.exists():
+                self._fetch(item, path)
+        self._check(item, path)
+        return path
+
+    def _check(self, item: Mapping[str, Any], path: Path) -> None:
+        """Hash the file unless it was hashed in this state before."""
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            raise LostError(f"{item['path']} is missing", path=item["path"]) from None
+        state = f"{item['sha256']} {status.st_size} {status.st_ctime_ns} {status.st_ino}"
+        if self._seen.get(path) == state:
+            return
+        mark = self._cache / f"{item['sha256']}.checked"
+        if not (mark.exists() and mark.read_text() == state):
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != item["sha256"]:
                 raise TamperedError(f"{item['path']} has not the SHA-256 of its entry", path=item["path"])
-            self._cache.mkdir(parents=True, exist_ok=True)
-            scratch = self._cache / f"{secrets.token_hex(8)}.tmp"
-            scratch.write_bytes(data)
-            os.replace(scratch, copy)
-        return copy
+            self._write(mark, state.encode())
+        self._seen[path] = state
+
+    def _fetch(self, item: Mapping[str, Any], copy: Path) -> None:
+        self._write(copy, self._store.objects.get(item["path"]))
+
+    def _write(self, path: Path, data: bytes) -> None:
+        self._cache.mkdir(parents=True, exist_ok=True)
+        scratch = self._cache / f"{secrets.token_hex(8)}.tmp"
+        scratch.write_bytes(data)
+        scratch.replace(path)

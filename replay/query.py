@@ -28,7 +28,7 @@ class Result(NamedTuple):
 
 
 def query(store: Store, sql: str, parameters: Sequence[Any] = (), limit: int = 1000) -> Result:
-    """Run one SELECT over the views of replay.views. Raises QueryRefusedError for anything else, or what takes too long."""
+    """Run one SELECT over the views. Raises QueryRefusedError for anything else, or what takes too long."""
     with connection(store) as guarded:
         return run(guarded, sql, parameters, limit)
 
@@ -53,7 +53,7 @@ def run(guarded: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] 
     timer = threading.Timer(MAX_SECONDS, guarded.interrupt)
     timer.start()
     try:
-        reader = guarded.execute(sql, list(parameters)).to_arrow_reader(limit + 1)
+        reader = guarded.sql(sql, params=list(parameters)).to_arrow_reader(limit + 1)
         batches, rows = [], 0
         for batch in reader:
             batches.append(batch)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from ingest.formats.sealed import REFERENCE, unpack_pieces
 from ledger.access import Receipt
 from ledger.content import Revealed
 from ledger.errors import ErasedError, LostError, NotFoundError, UnverifiableError
 from replay.catalog import Catalog
-from replay.records import find_record
+from replay.records import find_records
 
 
 def resolve_input(catalog: Catalog, uri: str, text: str) -> str:
@@ -19,6 +19,9 @@ def resolve_input(catalog: Catalog, uri: str, text: str) -> str:
     for known in bookmarks.inputs_at(uri):
         if bookmarks.last_step(known.ref, committed) is not None:
             return known.ref
+    elsewhere = bookmarks.alias(uri)
+    if elsewhere is not None:
+        return elsewhere
     rows = catalog.connection.execute(
         "SELECT DISTINCT input FROM input_parts WHERE starts_with(input, ?) LIMIT 2", [text]
     ).fetchall()
@@ -43,28 +46,36 @@ def reconstruct(catalog: Catalog, input_ref: str, receipt: Receipt) -> Iterator[
     for expected, (step, partitions) in enumerate(steps):
         if step != expected:
             raise LostError(f"portion {expected} of input {input_ref} is missing")
-        pieces: dict[int, bytes] = {}
-        for number in partitions:
-            for row in _rows_of(catalog, number, input_ref, step, receipt):
-                pieces.update(_pieces(catalog, row, receipt))
-        if sorted(pieces) != list(range(len(pieces))):
-            raise LostError(f"a piece of portion {step} of input {input_ref} is missing")
-        for part in range(len(pieces)):
-            yield pieces[part]
+        yield from _portion(catalog, input_ref, step, partitions, receipt)
+
+
+def _portion(
+    catalog: Catalog, input_ref: str, step: int, partitions: Sequence[int], receipt: Receipt
+) -> Iterator[bytes]:
+    """The pieces of one portion, in order."""
+    pieces: dict[int, bytes] = {}
+    references: dict[int, str] = {}
+    for number in partitions:
+        for row in _rows_of(catalog, number, input_ref, step, receipt):
+            _sort_out(row, pieces, references)
+    pieces.update(_referenced(catalog, references, receipt))
+    if sorted(pieces) != list(range(len(pieces))):
+        raise LostError(f"a piece of portion {step} of input {input_ref} is missing")
+    for part in range(len(pieces)):
+        yield pieces[part]
 
 
 def _rows_of(catalog: Catalog, number: int, input_ref: str, step: int, receipt: Receipt) -> Iterator[Revealed]:
     """The rows that an input's portion has in one partition, opened in runs."""
     entry = catalog.partitions()[number].value
+    events = catalog.mirror.path(entry)
     found = catalog.connection.execute(
         "SELECT file_row_number FROM read_parquet(?, file_row_number = true) WHERE input = ? AND step = ? ORDER BY 1",
-        [str(catalog.mirror.path(entry)), input_ref, step],
+        [str(events), input_ref, step],
     ).fetchall()
     for first, count in _runs([row[0] for row in found]):
-        for row in catalog.store.reveal(receipt, entry, first, count):
-            if row.bytes is None:
-                kind = ErasedError if row.state == "erased" else UnverifiableError
-                raise kind(f"record {row.record.hex()} cannot be opened: {row.state}")
+        for row in catalog.store.reveal(receipt, entry, first, count, events):
+            _content(row)
             yield row
 
 
@@ -77,24 +88,38 @@ def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
             start = at
 
 
-def _pieces(catalog: Catalog, row: Revealed, receipt: Receipt) -> Iterator[tuple[int, bytes]]:
-    assert row.bytes is not None
+def _sort_out(row: Revealed, pieces: dict[int, bytes], references: dict[int, str]) -> None:
+    """A record's content is one piece; an envelope holds several, or names records that hold them."""
+    content = row.bytes or b""
     if row.line["kind"] != "envelope":
         part = row.line["input"].get("part")
         if part is not None:
-            yield part, row.bytes
+            pieces[part] = content
         return
-    for piece in unpack_pieces(row.bytes):
+    for piece in unpack_pieces(content):
         if piece.type == REFERENCE:
-            yield piece.part, _referenced(catalog, piece.payload, receipt)
+            references[piece.part] = piece.payload.hex()
         else:
-            yield piece.part, piece.payload
+            pieces[piece.part] = piece.payload
 
 
-def _referenced(catalog: Catalog, record: bytes, receipt: Receipt) -> bytes:
-    """The content of a record that another input brought first."""
-    place = find_record(catalog, record.hex())
-    row = next(catalog.store.reveal(receipt, catalog.partitions()[place.partition].value, place.row, 1))
+def _referenced(catalog: Catalog, references: Mapping[int, str], receipt: Receipt) -> Iterator[tuple[int, bytes]]:
+    """The contents of records that other inputs brought first."""
+    places = find_records(catalog, set(references.values())) if references else {}
+    by_partition: dict[int, list[tuple[int, int]]] = {}
+    for part, record in references.items():
+        if record not in places:
+            raise LostError(f"record {record} is missing")
+        by_partition.setdefault(places[record].partition, []).append((places[record].row, part))
+    for number, wanted in by_partition.items():
+        entry = catalog.partitions()[number].value
+        rows = catalog.store.reveal_chosen(receipt, entry, [row for row, _ in wanted], catalog.mirror.path(entry))
+        for (_, part), row in zip(wanted, rows, strict=True):
+            yield part, _content(row)
+
+
+def _content(row: Revealed) -> bytes:
     if row.bytes is None:
-        raise ErasedError(f"record {record.hex()} cannot be opened: {row.state}")
+        kind = ErasedError if row.state == "erased" else UnverifiableError
+        raise kind(f"record {row.record.hex()} cannot be opened: {row.state}")
     return row.bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -28,6 +28,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     session: str
     first_at: str
     last_at: str
+    time_known: bool
     records: int
     inferences: int
     tools: int
@@ -40,23 +41,35 @@ class SessionRow(msgspec.Struct, frozen=True):
     output_tokens: int | None
 
 
-_COLUMNS = """
-session, strftime(min(first_at), '%Y-%m-%dT%H:%M:%S.%gZ') AS first_at, strftime(max(last_at), '%Y-%m-%dT%H:%M:%S.%gZ'),
-sum(rows), sum(inferences), sum(tools), sum(policies), sum(failures),
-list_sort(list_distinct(flatten(list(models)))), list_sort(list_distinct(flatten(list(decisions)))),
-list_sort(list_distinct(flatten(list(sources)))), sum(input_tokens), sum(output_tokens)
+_COLUMNS: Final = """
+session, strftime(begin_at, '%Y-%m-%dT%H:%M:%S.%gZ'), strftime(end_at, '%Y-%m-%dT%H:%M:%S.%gZ'), timed > 0,
+records, inferences, tools, policies, failures, models, decisions, sources, input_tokens, output_tokens
 """
+
+SESSION_TABLE: Final = """
+SELECT session,
+    coalesce(min(first_at) FILTER (timed > 0), min(first_at)) AS begin_at,
+    coalesce(max(last_at) FILTER (timed > 0), max(last_at)) AS end_at, sum(timed)::BIGINT AS timed,
+    sum(rows)::BIGINT AS records, sum(inferences)::BIGINT AS inferences, sum(tools)::BIGINT AS tools,
+    sum(policies)::BIGINT AS policies, sum(failures)::BIGINT AS failures,
+    list_sort(list_distinct(flatten(list(models)))) AS models,
+    list_sort(list_distinct(flatten(list(decisions)))) AS decisions,
+    list_sort(list_distinct(flatten(list(sources)))) AS sources, sum(input_tokens)::BIGINT AS input_tokens,
+    sum(output_tokens)::BIGINT AS output_tokens, list_sort(list_distinct(flatten(list(subjects)))) AS subjects
+FROM session_parts GROUP BY session
+"""
+"""One row a session. A part without a time of its own (an envelope) does not stretch the session to today."""
 
 
 def find_sessions(catalog: Catalog, wanted: Filter) -> list[SessionRow]:
     """Sessions, the newest first. Raises NotFoundError for a person whom the keyring does not know."""
     having, parameters = _conditions(catalog.store, wanted)
-    sql = f"SELECT {_COLUMNS} FROM session_parts GROUP BY session"
+    sql = f"SELECT {_COLUMNS} FROM ({SESSION_TABLE})"
     if having:
-        sql += " HAVING " + " AND ".join(having)
-    sql += " ORDER BY max(last_at) DESC, session LIMIT ?"
+        sql += " WHERE " + " AND ".join(having)
+    sql += " ORDER BY end_at DESC, session LIMIT ?"
     rows = catalog.connection.execute(sql, [*parameters, wanted.limit]).fetchall()
-    return [_row(row) for row in rows]
+    return [SessionRow(*row) for row in rows]
 
 
 def _conditions(store: Store, wanted: Filter) -> tuple[list[str], list[Any]]:
@@ -66,27 +79,21 @@ def _conditions(store: Store, wanted: Filter) -> tuple[list[str], list[Any]]:
         references = store.keyring.lookup(wanted.user)
         if not references:
             raise NotFoundError("the keyring knows no such identifier", hint="Give it as the source wrote it.")
-        having.append("list_has_any(flatten(list(subjects)), ?::VARCHAR[])")
+        having.append("list_has_any(subjects, ?::VARCHAR[])")
         parameters.append(references)
     if wanted.model is not None:
-        having.append("list_contains(flatten(list(models)), ?)")
+        having.append("list_contains(models, ?)")
         parameters.append(wanted.model)
     if wanted.decision is not None:
-        having.append("list_contains(flatten(list(decisions)), ?)")
+        having.append("list_contains(decisions, ?)")
         parameters.append(wanted.decision)
     if wanted.since is not None:
-        having.append("max(last_at) >= ?::TIMESTAMPTZ")
+        having.append("end_at >= ?::TIMESTAMPTZ")
         parameters.append(wanted.since)
     if wanted.until is not None:
-        having.append("min(first_at) < ?::TIMESTAMPTZ")
+        having.append("begin_at < ?::TIMESTAMPTZ")
         parameters.append(wanted.until)
     return having, parameters
-
-
-def _row(row: tuple[Any, ...]) -> SessionRow:
-    return SessionRow(
-        *row[:3], *(int(value or 0) for value in row[3:8]), *(value or [] for value in row[8:11]), *row[11:]
-    )
 
 
 def resolve_session(catalog: Catalog, text: str) -> str:

@@ -54,11 +54,12 @@ def open_session(catalog: Catalog, session: str, receipt: Receipt) -> Session:
     if not parts:
         raise NotFoundError(f"no session {session!a} in this store")
     partitions = catalog.partitions()
-    rows = [
-        (partitions[part.partition].seq, row)
-        for part in parts
-        for row in catalog.store.reveal(receipt, partitions[part.partition].value, part.first_row, part.rows)
-    ]
+    rows: list[tuple[int, Revealed]] = []
+    for part in parts:
+        entry = partitions[part.partition]
+        events = catalog.mirror.path(entry.value)
+        revealed = catalog.store.reveal(receipt, entry.value, part.first_row, part.rows, events)
+        rows += [(entry.seq, row) for row in revealed]
     rows.sort(key=lambda item: _order(item[1]))
     return Session(session, tuple(_events(rows, Lineage(catalog))))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from replay.lineage import CHANGES_VIEW
+from replay.sessions import SESSION_TABLE
 
 _JSON_TEXT: Final = (
     "adapter",
@@ -33,17 +34,7 @@ _COLUMNS: Final = (
     "output_tokens, subjects, owner, input, step, part"
 )
 
-SESSIONS: Final = """
-CREATE VIEW sessions AS
-SELECT session, min(first_at) AS first_at, max(last_at) AS last_at, sum(rows)::BIGINT AS records,
-    sum(inferences)::BIGINT AS inferences, sum(tools)::BIGINT AS tools, sum(policies)::BIGINT AS policies,
-    sum(failures)::BIGINT AS failures, list_sort(list_distinct(flatten(list(models)))) AS models,
-    list_sort(list_distinct(flatten(list(decisions)))) AS decisions,
-    list_sort(list_distinct(flatten(list(sources)))) AS sources,
-    sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
-    list_sort(list_distinct(flatten(list(subjects)))) AS subjects
-FROM catalog.session_parts GROUP BY session
-"""
+_SESSIONS: Final = SESSION_TABLE.replace("FROM session_parts", "FROM catalog.session_parts")
 
 _EMPTY: Final = f"""
 (SELECT NULL::BLOB AS line, NULL::VARCHAR AS filename, {", ".join(f"NULL AS {name}" for name in _COLUMNS.split(", "))}
@@ -65,7 +56,7 @@ def statements(paths: Sequence[str]) -> list[str]:
             json->>'$.content.commitment' AS commitment, decode(line) AS line, filename AS events_file
         FROM (SELECT *, decode(line)::JSON AS json FROM {source})
         """,
-        SESSIONS,
+        f"CREATE VIEW sessions AS {_SESSIONS}",
         f"CREATE VIEW changes AS {_qualified(CHANGES_VIEW)}",
         """
         CREATE VIEW partitions AS

@@ -10,11 +10,12 @@ import hmac
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, delete, insert, select
 
+from ledger.clock import utc_now
 from ledger.keyring import tables
 from ledger.keyring.engine import reading, transaction
-from ledger.keyring.keyring import Keyring, new_reference, utc_now
+from ledger.keyring.keyring import Keyring, new_reference
 
 
 class Input(NamedTuple):
@@ -58,8 +59,12 @@ class Bookmarks:
         mac.update(b"uri\0" + uri.encode("utf-8", "surrogatepass"))
         return mac.digest()
 
-    def add_input(self, uri: str, adapter: str, framing: str) -> str:
-        """The reference of a new input at this location; durable when it returns."""
+    def add_input(self, uri: str, adapter: str, framing: str, seen: Collection[str] = ()) -> str:
+        """The reference of a new input at this location; durable when it returns.
+
+        An input that another process has begun there meanwhile, besides those ``seen``, is taken up instead of adding
+        a second one: of two processes that take in the same file, each then sees what the other commits.
+        """
         ref = new_reference()
         row = {
             "ref": ref,
@@ -70,9 +75,28 @@ class Bookmarks:
             "sealed_uri": self._keyring.seal_here(ref.encode(), uri.encode("utf-8", "surrogatepass")),
             "created_at": utc_now(),
         }
+        table = tables.inputs
+        same = (table.c.uri_mac == row["uri_mac"], table.c.adapter == adapter, table.c.framing == framing)
         with transaction(self._keyring.engine) as connection:
-            connection.execute(insert(tables.inputs), row)
-        return ref
+            begun = connection.execute(select(table.c.ref).where(*same).order_by(table.c.created_at)).scalars()
+            other = next((str(known) for known in begun if known not in seen), None)
+            if other is None:
+                connection.execute(insert(table), row)
+        return other or ref
+
+    def add_alias(self, uri: str, ref: str) -> None:
+        """Remember that the same bytes as an input's were also seen at this location; durable when it returns."""
+        row = {"uri_mac": self.uri_mac(uri), "input": ref}
+        table = tables.aliases
+        with transaction(self._keyring.engine) as connection:
+            connection.execute(delete(table).where(table.c.uri_mac == row["uri_mac"]))
+            connection.execute(insert(table), row)
+
+    def alias(self, uri: str) -> str | None:
+        """The input whose bytes were last seen at this location under another name, if any."""
+        table = tables.aliases
+        with reading(self._keyring.engine) as connection:
+            return connection.execute(select(table.c.input).where(table.c.uri_mac == self.uri_mac(uri))).scalar()
 
     def add_steps(self, steps: Iterable[Step]) -> None:
         """Steps that one partition will hold; durable when it returns."""
@@ -123,6 +147,13 @@ class Bookmarks:
             steps = [_step(row) for row in connection.execute(statement)]
         return _committed(steps, committed)
 
+    def begun_elsewhere(self, ref: str, number: int, committed: Collection[str], attempt: str) -> bool:
+        """Whether the ledger holds any part of a portion by another attempt than this one."""
+        table = tables.steps
+        statement = select(table.c.path).where(table.c.input == ref, table.c.step == number, table.c.attempt != attempt)
+        with reading(self._keyring.engine) as connection:
+            return any(path in committed for path in connection.execute(statement).scalars())
+
     def lengths(self) -> set[int]:
         """The lengths at which any input ends a step: where comparing digests can be worth reading a file twice."""
         with reading(self._keyring.engine) as connection:
@@ -133,8 +164,9 @@ class Bookmarks:
         table = tables.steps
         statement = select(table).where(table.c.prefix_mac == prefix_mac, table.c.to_byte == to_byte)
         with reading(self._keyring.engine) as connection:
-            rows = connection.execute(statement).all()
-        return next((_step(row) for row in rows if row.path in committed), None)
+            found = {(row.input, row.step) for row in connection.execute(statement)}
+        steps = (self.committed_step(ref, number, committed) for ref, number in sorted(found))
+        return next((step for step in steps if step is not None and step.prefix_mac == prefix_mac), None)
 
     def _input(self, row: Row[Any]) -> Input:
         uri = self._keyring.open_here(row.epoch, row.ref.encode(), row.sealed_uri)

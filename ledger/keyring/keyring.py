@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
@@ -20,6 +19,7 @@ from sqlalchemy import Connection, Engine, Table, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import canonical
+from ledger.clock import utc_now as utc_now
 from ledger.errors import ConfigError, ErasedError, KeyringError
 from ledger.kdf import DataKey, derive
 from ledger.kek import KeyEncryptionKey
@@ -36,11 +36,6 @@ _BATCH: Final = 500
 def new_reference() -> str:
     """A random reference: 128 bits as 32 lower-case hex digits."""
     return secrets.token_hex(16)
-
-
-def utc_now() -> str:
-    """The clock of this machine, RFC 3339 UTC with microseconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Keyring:

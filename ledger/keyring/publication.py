@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from ledger.keyring import tables
 from ledger.keyring.engine import reading, transaction
@@ -33,17 +35,26 @@ class PublicationState:
             row = connection.execute(select(table).where(table.c.origin == self._origin)).first()
         return None if row is None else Published(row.seq, row.size, bytes(row.root))
 
+    @contextmanager
+    def while_newest(self, mine: Published) -> Iterator[bool]:
+        """Whether nothing newer than ``mine`` was signed; nothing newer is until the block ends."""
+        with transaction(self._keyring.engine) as connection:
+            yield self._found(connection) == mine
+
     def advance(self, before: Published | None, after: Published) -> bool:
         """Replace ``before`` by ``after``; False if another publisher was faster. Durable when it returns True."""
         table = tables.publisher
         values = after._asdict()
         with transaction(self._keyring.engine) as connection:
-            row = connection.execute(select(table).where(table.c.origin == self._origin).with_for_update()).first()
-            found = None if row is None else Published(row.seq, row.size, bytes(row.root))
-            if found != before:
+            if self._found(connection) != before:
                 return False
             if before is None:
                 connection.execute(insert(table), {"origin": self._origin, **values})
             else:
                 connection.execute(update(table).where(table.c.origin == self._origin).values(values))
         return True
+
+    def _found(self, connection: Connection) -> Published | None:
+        table = tables.publisher
+        row = connection.execute(select(table).where(table.c.origin == self._origin).with_for_update()).first()
+        return None if row is None else Published(row.seq, row.size, bytes(row.root))

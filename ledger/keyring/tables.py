@@ -74,6 +74,13 @@ inputs = Table(
     Index("inputs_by_uri", "uri_mac"),
 )
 
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("uri_mac", LargeBinary, primary_key=True),
+    Column("input", String, nullable=False),
+)
+
 steps = Table(
     "steps",
     metadata,

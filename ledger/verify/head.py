@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from ledger import checkpoints, commits, notes
 from ledger.errors import EvidenceError, FormatError, MissingObjectError, TamperedError, UnverifiableError
@@ -13,35 +14,44 @@ from ledger.verify.report import Report, Verdict
 from ledger.verify.trees import check_consistency
 
 
+class Head(NamedTuple):
+    """The checkpoint object as it was read, and what it states where that can be trusted."""
+
+    note: bytes | None
+    checkpoint: checkpoints.Checkpoint | None
+
+
 def check_head(
     objects: ReadObjects, report: Report, trusted: Sequence[notes.Verifier], pin: Pin | None, max_age: timedelta
-) -> checkpoints.Checkpoint | None:
-    """Check the head and return its checkpoint, or None where it cannot be trusted."""
-    checkpoint = _open(objects, report, trusted)
+) -> Head:
+    """Check the head; its checkpoint is None where it cannot be trusted."""
+    note = _read(objects, report)
+    checkpoint = None if note is None else _open(note, report, trusted)
     if checkpoint is None:
-        return None
+        return Head(note, None)
     report.count("checkpoints")
     report.origin, report.size, report.root = checkpoint.origin, checkpoint.size, checkpoint.root.hex()
     report.grade = "pinned" if pin is not None else "self-signed"
     if pin is None:
         report.add(Verdict.UNPINNED, CHECKPOINT, "no pin from outside the store: an old or other copy would pass too")
     elif not _check_pin(objects, report, checkpoint, pin):
-        return None
+        return Head(note, None)
     _check_freshness(objects, report, pin, max_age)
-    return checkpoint
+    return Head(note, checkpoint)
 
 
-def _open(
-    objects: ReadObjects, report: Report, trusted: Sequence[notes.Verifier]
-) -> checkpoints.Checkpoint | None:
+def _read(objects: ReadObjects, report: Report) -> bytes | None:
     try:
-        note = objects.get(CHECKPOINT)
+        return objects.get(CHECKPOINT)
     except MissingObjectError:
         if objects.head(commits.commit_path(0)) is None and next(iter(objects.list("ledger/")), None) is None:
             report.add(Verdict.NOTHING_THERE, "ledger/", "there is no ledger")
         else:
             report.add(Verdict.LOST, CHECKPOINT, "the checkpoint is missing")
         return None
+
+
+def _open(note: bytes, report: Report, trusted: Sequence[notes.Verifier]) -> checkpoints.Checkpoint | None:
     if not trusted:
         report.add(Verdict.UNVERIFIABLE, CHECKPOINT, "no key was given to check the checkpoint with")
         return None
@@ -57,7 +67,9 @@ def _open(
 def _check_pin(objects: ReadObjects, report: Report, checkpoint: checkpoints.Checkpoint, pin: Pin) -> bool:
     pinned = pin.checkpoint
     if pinned.origin != checkpoint.origin:
-        report.add(Verdict.TAMPERED, CHECKPOINT, f"the checkpoint is of {checkpoint.origin}, the pin of {pinned.origin}")
+        report.add(
+            Verdict.TAMPERED, CHECKPOINT, f"the checkpoint is of {checkpoint.origin}, the pin of {pinned.origin}"
+        )
     elif checkpoint.size < pinned.size:
         report.add(
             Verdict.LOST,

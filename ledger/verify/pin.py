@@ -1,4 +1,4 @@
-"""The pin: the last checkpoint that was verified, kept outside the store. An old copy of a store verifies without it."""
+"""The pin: the last verified checkpoint, kept outside the store. Without it an old copy of a store verifies."""
 
 from __future__ import annotations
 
@@ -85,4 +85,4 @@ def save(path: Path, pin: Pin) -> None:
         file.write(pin.to_bytes())
         file.flush()
         os.fsync(file.fileno())
-    os.replace(scratch, path)
+    scratch.replace(path)

@@ -73,12 +73,15 @@ class Report:
     size: int = 0
     root: str = ""
     last_commit_at: str = ""
+    verdicts: set[Verdict] = field(default_factory=set)
+    """Every verdict found, also those of findings that are only counted."""
 
     def add(self, verdict: Verdict, path: str, reason: str, row: int | None = None, record: str | None = None) -> None:
         """Note a finding; after MAX_FINDINGS only their number."""
         finding = Finding(verdict, path, reason, row, record)
         if finding in self.findings:
             return
+        self.verdicts.add(verdict)
         if len(self.findings) < MAX_FINDINGS:
             self.findings.append(finding)
         else:
@@ -95,9 +98,8 @@ class Report:
     @property
     def verdict(self) -> Verdict:
         """The worst finding; stale and unpinned count only under ``strict``."""
-        found = {finding.verdict for finding in self.findings}
-        if not self.strict:
-            found -= {Verdict.STALE, Verdict.UNPINNED}
+        ignored = set() if self.strict else {Verdict.STALE, Verdict.UNPINNED}
+        found = self.verdicts - ignored
         return next((verdict for verdict in WORST_FIRST if verdict in found), Verdict.INTACT)
 
     @property

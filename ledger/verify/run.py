@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from typing import Final, Literal
 
-from ledger import checkpoints, notes
-from ledger.entries import ROLE_OF
+from ledger import notes
+from ledger.entries import UNDERSTOOD
 from ledger.history import Entry, History
 from ledger.objects import open_objects
-from ledger.objects.base import CHECKPOINT, ReadObjects
-from ledger.verify import deep, fast
-from ledger.verify.head import check_head
+from ledger.objects.base import ReadObjects
+from ledger.verify import deep, derived, fast
+from ledger.verify.head import Head, check_head
 from ledger.verify.pin import Pin
 from ledger.verify.report import Report, Verdict
 
@@ -42,7 +42,7 @@ class Options:
     workers: int = 2
     open_decryptor: Callable[[], deep.Decryptor] | None = None
     endpoint: str | None = None
-    progress: Callable[[int, int], None] = field(default=lambda done, total: None)
+    progress: Callable[[int, int], None] = field(default=lambda _done, _total: None)
 
 
 def verify(objects: ReadObjects, options: Options) -> tuple[Report, Pin | None]:
@@ -50,14 +50,17 @@ def verify(objects: ReadObjects, options: Options) -> tuple[Report, Pin | None]:
     report = Report(options.level, options.strict)
     trusted = [*options.trusted, *([options.pin.verifier] if options.pin else [])]
     trusted = list({verifier.vkey: verifier for verifier in trusted}.values())
-    checkpoint = check_head(objects, report, trusted, options.pin, options.max_age)
-    if any(finding.verdict is Verdict.NOTHING_THERE for finding in report.findings):
+    head = check_head(objects, report, trusted, options.pin, options.max_age)
+    if Verdict.NOTHING_THERE in report.verdicts:
         return report, None
     if options.level == "head":
         report.notes.append("only the head was checked: no commit, tile, partition or content")
         return report, None
-    history = fast.read_commits(objects, report)
-    fast.check_published(objects, report, history, checkpoint)
+    present = derived.list_derived(objects)
+    log = fast.read_commits(objects, report)
+    history = log.history
+    derived.check_published(objects, report, log, head, present)
+    fast.check_listed_once(report, history)
     if not history.partitions():
         report.add(Verdict.NOTHING_THERE, "events/", "the ledger lists no partition")
     chosen, cursor = _choose(history, options)
@@ -68,9 +71,9 @@ def verify(objects: ReadObjects, options: Options) -> tuple[Report, Pin | None]:
         report.notes.append("fast: objects were compared with their entries; lines and content were not opened")
     report.count("partitions", len(chosen))
     report.count("partitions in the ledger", len(history.partitions()))
-    fast.report_orphans(objects, report, history)
+    derived.report_unlisted(objects, report, history)
     _note_unknown(report, history)
-    return report, _next_pin(objects, report, history, checkpoint, trusted, cursor)
+    return report, _next_pin(report, history, head, trusted, cursor)
 
 
 def _choose(history: History, options: Options) -> tuple[list[Entry], int]:
@@ -89,9 +92,7 @@ def _choose(history: History, options: Options) -> tuple[list[Entry], int]:
     return [*turn, *new], (start + count) % len(old)
 
 
-def _deep(
-    objects: ReadObjects, report: Report, history: History, chosen: Sequence[Entry], options: Options
-) -> None:
+def _deep(objects: ReadObjects, report: Report, history: History, chosen: Sequence[Entry], options: Options) -> None:
     accesses: dict[str, set[int]] = {}
     for done, (entry, checked) in enumerate(_check_all(objects, chosen, options)):
         _take(report, history, entry, checked)
@@ -100,13 +101,12 @@ def _deep(
         options.progress(done + 1, len(chosen))
     fast.check_objects(objects, report, [item for item in fast.listed_objects(chosen) if "ledger/blob/" in item.path])
     _check_access_numbers(report, chosen, accesses)
+    _note_unrecorded(report, history)
     if options.open_decryptor is None:
         report.notes.append("content was not opened: no keyring was given")
 
 
-def _check_all(
-    objects: ReadObjects, chosen: Sequence[Entry], options: Options
-) -> Iterator[tuple[Entry, deep.Checked]]:
+def _check_all(objects: ReadObjects, chosen: Sequence[Entry], options: Options) -> Iterator[tuple[Entry, deep.Checked]]:
     size = sum(entry.value["events"]["size"] + entry.value["content"]["size"] for entry in chosen)
     if options.workers < 2 or size < _PARALLEL_ABOVE or objects.url.startswith("memory:"):
         decryptor = options.open_decryptor() if options.open_decryptor else None
@@ -162,20 +162,29 @@ def _erased_by(history: History, entry: Entry, owner: str) -> bool:
     )
 
 
+def _numbers(ranges: Iterable[Sequence[int]]) -> set[int]:
+    return {number for first, last in ranges for number in range(first, last + 1)}
+
+
 def _check_access_numbers(report: Report, chosen: Sequence[Entry], found: dict[str, set[int]]) -> None:
     """Every access number that an entry states must have its record: a missing one was looked at unrecorded."""
     for entry in chosen:
         for spool in entry.value.get("spools", ()):
-            stated = set(range(spool["first"], spool["last"] + 1)) - set(spool.get("missing", ()))
+            stated = set(range(spool["first"], spool["last"] + 1)) - _numbers(spool.get("missing", ()))
             path = entry.value["events"]["path"]
             for number in sorted(stated - found.get(spool["spool"], set())):
                 report.add(Verdict.TAMPERED, path, f"access {number} of spool {spool['spool']} has no record")
-            for number in spool.get("missing", ()):
+
+
+def _note_unrecorded(report: Report, history: History) -> None:
+    for entry in history.entries:
+        for spool in entry.value.get("spools", ()):
+            for number in sorted(_numbers(spool.get("missing", ()))):
                 report.notes.append(f"access {number} of spool {spool['spool']} was taken and never recorded")
 
 
 def _note_unknown(report: Report, history: History) -> None:
-    unknown = [entry for entry in history.entries if entry.value["type"] not in ROLE_OF]
+    unknown = [entry for entry in history.entries if entry.value["type"] not in UNDERSTOOD]
     for entry in unknown:
         report.add(
             Verdict.UNVERIFIABLE,
@@ -185,19 +194,17 @@ def _note_unknown(report: Report, history: History) -> None:
 
 
 def _next_pin(
-    objects: ReadObjects,
     report: Report,
     history: History,
-    checkpoint: checkpoints.Checkpoint | None,
+    head: Head,
     trusted: Sequence[notes.Verifier],
     cursor: int,
 ) -> Pin | None:
     """The pin that remembers this run, if all that it found is a lack of pin or freshness."""
-    wrong = {finding.verdict for finding in report.findings} - {Verdict.UNPINNED, Verdict.STALE}
-    if checkpoint is None or wrong:
+    note, checkpoint = head
+    if note is None or checkpoint is None or report.verdicts - {Verdict.UNPINNED, Verdict.STALE}:
         return None
-    note = objects.get(CHECKPOINT)
-    signer = next(v for v in notes.open_note(note, trusted).verified)
+    signer = notes.open_note(note, trusted).verified[0]
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     seq = next((e.seq for e in reversed(history.entries) if e.index < checkpoint.size), 0)
     return Pin(signer.vkey, note.decode(), seq, now, cursor)

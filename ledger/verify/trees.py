@@ -69,5 +69,3 @@ def check_consistency(objects: ReadObjects, old: tuple[int, bytes], new: tuple[i
         raise TamperedError("the tiles have another root than the checkpoint")
     if old[0] and reader.root(old[0]) != old[1]:
         raise TamperedError("the store does not continue the pinned checkpoint")
-
-

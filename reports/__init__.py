@@ -1,0 +1,1 @@
+"""Evidence bundles: exporting them, and checking them."""

@@ -1,0 +1,269 @@
+"""Exporting evidence: records of a session or a period, with every proof up to the signed checkpoint, for an auditor.
+
+A bundle is a zip; ``reports/standalone/verify.py``, which it holds a copy of, says what each file is for.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from ledger import canonical, merkle, notes
+from ledger.access import Receipt
+from ledger.checkpoints import Checkpoint, parse_checkpoint
+from ledger.errors import NotFoundError, StaleError, TamperedError, UnverifiableError
+from ledger.history import Entry, History
+from ledger.store import Store
+from replay.catalog import Catalog
+from reports.bundle_writer import BundleWriter
+from reports.selection import Selected, Selection, select
+from reports.standalone import verify
+
+TYPE: Final = "evidence/bundle/1"
+_HERE: Final = Path(__file__).parent
+_ROWS_AT_ONCE: Final = 256
+"""Rows whose content is opened together: bounds the segments that are decrypted at a time."""
+
+
+@dataclass(frozen=True)
+class ContentGrant:
+    """Leave to put content into a bundle: the receipt of an access record that was made durable first."""
+
+    receipt: Receipt
+
+
+@dataclass
+class ExportSummary:
+    """What was exported. ``contents`` counts by state (verified, erased, ...); ``entry`` is the export's own index."""
+
+    sha256: str = ""
+    size: int = 0
+    checkpoint_size: int = 0
+    partitions: int = 0
+    complete_partitions: int = 0
+    records: int = 0
+    contents: Counter[str] = field(default_factory=Counter)
+    entry: int = -1
+
+
+@dataclass(frozen=True)
+class _Published:
+    """The published checkpoint: its note, what it says, and the key that signed it."""
+
+    note: bytes
+    checkpoint: Checkpoint
+    vkey: str
+
+
+def export_bundle(
+    store: Store,
+    catalog: Catalog,
+    selection: Selection,
+    *,
+    content: ContentGrant | None,
+    out: BinaryIO,
+    pinned: Checkpoint | None = None,
+) -> ExportSummary:
+    """Write a bundle to ``out`` and record the export in the ledger; what returns has been recorded.
+
+    Write to a scratch file and give it its name only after this returned: no record, no bundle. ``pinned``: a
+    checkpoint that the auditor holds; the bundle then proves that it continues it.
+    Raises NotFoundError for an empty selection, TamperedError or LostError where the store is not what its ledger
+    says, UnverifiableError for records that are not published yet, UsageError for what is too large for one bundle,
+    AccessNotRecordedError for content without a receipt.
+    """
+    published = _published(store)
+    summary = ExportSummary(checkpoint_size=published.checkpoint.size)
+    with BundleWriter(out) as writer:
+        _Export(store, writer, published, content, summary).write(select(catalog, selection), selection, pinned)
+    summary.sha256, summary.size = writer.sha256, writer.size
+    summary.entry = store.append([("export", _entry(selection, content, summary))])[0].index
+    return summary
+
+
+def _entry(selection: Selection, content: ContentGrant | None, summary: ExportSummary) -> dict[str, Any]:
+    """The export's ledger entry. The bundle's digest says nothing of its content: row keys, random, are hashed too."""
+    return {
+        "bundle": {"sha256": summary.sha256, "size": summary.size},
+        "checkpoint_size": summary.checkpoint_size,
+        "contents": dict(summary.contents),
+        "partitions": summary.partitions,
+        "records": summary.records,
+        "selection": selection.as_json(),
+        "with_content": content is not None,
+    }
+
+
+# -- what is proven against
+
+
+def _published(store: Store) -> _Published:
+    """The published checkpoint, published anew if partitions or erasures are not covered by it yet."""
+    store.refresh()
+    published = _read_checkpoint(store)
+    if any(
+        entry.value["type"] in ("partition", "erasure") for entry in store.history.entries[published.checkpoint.size :]
+    ):
+        store.publish()
+        store.refresh()
+        published = _read_checkpoint(store)
+    return published
+
+
+def _read_checkpoint(store: Store) -> _Published:
+    _, note = store.checkpoint()
+    history = store.history
+    opened = notes.open_note(note, history.log_verifiers())
+    checkpoint = parse_checkpoint(opened.text)
+    size = checkpoint.size
+    if size > len(history.leaves) or merkle.root(history.leaves[:size]) != checkpoint.root:
+        raise TamperedError("the checkpoint is not one of this ledger's", path="ledger/checkpoint")
+    signer = next(key for key in opened.verified if key.name == checkpoint.origin)
+    return _Published(note, checkpoint, signer.vkey)
+
+
+# -- writing
+
+
+class _Export:
+    """One export under way: writes partitions as they come, then what they have in common."""
+
+    def __init__(
+        self,
+        store: Store,
+        writer: BundleWriter,
+        published: _Published,
+        content: ContentGrant | None,
+        summary: ExportSummary,
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._published = published
+        self._content = content
+        self._summary = summary
+        self._entries: dict[int, Entry] = {}
+
+    def write(self, parts: Iterator[Selected], selection: Selection, pinned: Checkpoint | None) -> None:
+        """Every file of the bundle."""
+        self._writer.add("README.txt", (_HERE / "bundle_readme.txt").read_bytes())
+        self._writer.add("verify.py", Path(verify.__file__).read_bytes())
+        self._writer.add("checkpoint", self._published.note)
+        self._writer.add("log.vkey", f"{self._published.vkey}\n".encode())
+        if pinned is not None:
+            self._write_consistency(pinned)
+        for part in parts:
+            self._write_partition(part)
+        if not self._summary.records:
+            raise NotFoundError("no record is in this selection", hint="List sessions: `evidence sessions`.")
+        self._write_entries()
+        self._writer.finish(self._manifest(selection))
+
+    def _write_consistency(self, pinned: Checkpoint) -> None:
+        leaves, size = self._store.history.leaves, self._published.checkpoint.size
+        if pinned.origin != self._store.history.origin:
+            raise UnverifiableError("the pin is of another log")
+        if pinned.size > size:
+            raise StaleError("the published checkpoint is older than the pin")
+        if merkle.root(leaves[: pinned.size]) != pinned.root:
+            raise TamperedError("the ledger does not continue the pinned checkpoint")
+        proof = merkle.consistency_proof(leaves[:size], pinned.size, size)
+        body = {"_": "evidence/consistency/1", "from": pinned.size, "hashes": _hex(proof), "to": size}
+        self._writer.add("consistency.json", canonical.encode(body))
+
+    def _write_partition(self, part: Selected) -> None:
+        entry = part.entry
+        if entry.index >= self._published.checkpoint.size:
+            raise UnverifiableError("records of this selection are not published yet", hint="Run the publisher first.")
+        folder, rows = f"partitions/{entry.index}", entry.value["rows"]
+        self._entries[entry.index] = entry
+        self._writer.add(f"{folder}/lines.ndjson", b"".join(line + b"\n" for line in part.lines))
+        proof = {
+            "_": "evidence/subset-proof/1",
+            "entry": entry.index,
+            "hashes": _hex(merkle.subset_proof(part.leaves, part.rows)),
+            "ranges": part.ranges,
+            "rows": rows,
+        }
+        self._writer.add(f"{folder}/proof.json", canonical.encode(proof))
+        self._summary.partitions += 1
+        self._summary.complete_partitions += len(part.rows) == rows
+        self._summary.records += len(part.rows)
+        if self._content is not None:
+            self._writer.add(f"{folder}/content.jsonl", b"".join(self._write_contents(part, self._content.receipt)))
+
+    def _write_contents(self, part: Selected, receipt: Receipt) -> Iterator[bytes]:
+        """A file for each content that could be opened; yields the lines that list all of them."""
+        for first, number in part.ranges:
+            for start in range(first, first + number, _ROWS_AT_ONCE):
+                count = min(_ROWS_AT_ONCE, first + number - start)
+                revealed = self._store.reveal(receipt, part.entry.value, start, count)
+                for row, item in enumerate(revealed, start):
+                    if item.record != part.leaves[row]:
+                        path = part.entry.value["events"]["path"]
+                        raise TamperedError(f"row {row} of {path} changed while it was exported", path=path)
+                    listed: dict[str, Any] = {"record": item.record.hex(), "row": row, "state": item.state}
+                    if item.bytes is not None and item.row_key is not None:
+                        self._writer.add(f"content/{item.record.hex()}.bin", item.bytes)
+                        listed["row_key"] = item.row_key.hex()
+                    elif item.state == "erased":
+                        self._add_erasure(part.entry, item.line["content"]["owner"])
+                    self._summary.contents[item.state] += 1
+                    yield canonical.encode(listed) + b"\n"
+
+    def _add_erasure(self, partition: Entry, owner: str) -> None:
+        """The entry that says why content is gone, so that the bundle shows it as erased and not as lost."""
+        for entry in self._store.history.entries[partition.index + 1 : self._published.checkpoint.size]:
+            if entry.value["type"] == "erasure" and owner in entry.value.get("subjects", ()):
+                self._entries[entry.index] = entry
+                return
+
+    def _write_entries(self) -> None:
+        history, size = self._store.history, self._published.checkpoint.size
+        roles = {entry.index: entry for entry in _role_entries(history, size)}
+        entries = [entry for _, entry in sorted((roles | self._entries).items())]
+        leaves = history.leaves[:size]
+        self._entries = {entry.index: entry for entry in entries}
+        lines = [
+            canonical.encode(
+                {
+                    "entry": base64.b64encode(entry.data).decode(),
+                    "hashes": _hex(merkle.inclusion_proof(leaves, entry.index)),
+                    "index": entry.index,
+                    "seq": entry.seq,
+                }
+            )
+            for entry in entries
+        ]
+        self._writer.add("entries.jsonl", b"".join(line + b"\n" for line in lines))
+
+    def _manifest(self, selection: Selection) -> dict[str, Any]:
+        checkpoint, summary = self._published.checkpoint, self._summary
+        return {
+            "_": TYPE,
+            "checkpoint": {"origin": checkpoint.origin, "root": checkpoint.root.hex(), "size": checkpoint.size},
+            "counts": {
+                "complete_partitions": summary.complete_partitions,
+                "contents": dict(summary.contents),
+                "entries": len(self._entries),
+                "partitions": summary.partitions,
+                "records": summary.records,
+            },
+            "not_proven": list(verify.NEVER_PROVEN),
+            "origin": checkpoint.origin,
+            "selection": selection.as_json(),
+            "store": self._store.history.store,
+            "with_content": self._content is not None,
+        }
+
+
+def _role_entries(history: History, size: int) -> Iterator[Entry]:
+    """Genesis and key entries: which keys the log names for which roles."""
+    return (entry for entry in history.entries[:size] if entry.value["type"] in ("genesis", "key"))
+
+
+def _hex(hashes: list[bytes]) -> list[str]:
+    return [item.hex() for item in hashes]

@@ -1,0 +1,1 @@
+"""What an auditor runs without this product: one file of the standard library."""

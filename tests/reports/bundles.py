@@ -1,0 +1,168 @@
+"""One store made from the sample logs, bundles exported from it, and an auditor who runs verify.py on them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.pipeline import Pipeline
+from ledger import canonical, notes
+from ledger.checkpoints import Checkpoint
+from ledger.create import create
+from ledger.settings import Settings, load
+from ledger.store import Store
+from replay import access
+from replay.catalog import opened
+from reports.bundle import ContentGrant, ExportSummary, export_bundle
+from reports.selection import PeriodSelection, Selection, SessionSelection, period
+from reports.standalone import verify
+
+SAMPLE_LOGS = Path(__file__).parents[2] / "sample_data" / "logs"
+
+Files = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Bank:
+    """A store of the sample bank's logs."""
+
+    settings: Settings
+    log_vkey: str
+    session: str
+
+    def export(
+        self, selection: Selection, *, with_content: bool = False, pinned: Checkpoint | None = None
+    ) -> tuple[bytes, ExportSummary]:
+        with Store.open(self.settings) as store, opened(store) as catalog:
+            grant = ContentGrant(access.record(store, "export", "audit", {})) if with_content else None
+            out = io.BytesIO()
+            summary = export_bundle(store, catalog, selection, content=grant, out=out, pinned=pinned)
+        return out.getvalue(), summary
+
+
+def new_bank(folder: Path, *logs: Path) -> Bank:
+    created = create(str(folder / "store"), folder / "evidence.toml")
+    settings = load(str(created.config)).model_copy(update={"workers": 0})
+    with Store.open(settings) as store:
+        Pipeline(store).run([str(path) for path in logs])
+        store.publish()
+        with opened(store) as catalog:
+            found = catalog.connection.execute(
+                "SELECT session FROM session_parts JOIN partition_list USING (partition) "
+                "WHERE session_parts.rows BETWEEN 3 AND partition_list.rows - 1 "
+                "ORDER BY session_parts.rows DESC, session LIMIT 1"
+            ).fetchone()
+    assert found is not None
+    return Bank(settings, created.log_vkey, found[0])
+
+
+@pytest.fixture(scope="session")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
+    return new_bank(tmp_path_factory.mktemp("bank"), SAMPLE_LOGS)
+
+
+@pytest.fixture
+def fresh_bank(tmp_path: Path) -> Bank:
+    """A store that a test may change."""
+    return new_bank(tmp_path, SAMPLE_LOGS / "mira")
+
+
+@pytest.fixture(scope="session")
+def morning() -> PeriodSelection:
+    """A period that cuts through days, so that partitions are in it in part, by several runs of rows."""
+    return period("2026-10-13T09:30:00Z", "2026-10-15T12:00:00Z")
+
+
+@pytest.fixture(scope="session")
+def session_bundle(bank: Bank) -> bytes:
+    return bank.export(SessionSelection(bank.session))[0]
+
+
+@pytest.fixture(scope="session")
+def period_bundle(bank: Bank, morning: PeriodSelection) -> bytes:
+    return bank.export(morning)[0]
+
+
+@pytest.fixture(scope="session")
+def content_bundle(bank: Bank) -> bytes:
+    return bank.export(SessionSelection(bank.session), with_content=True)[0]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    code: int
+    output: dict[str, Any]
+
+    @property
+    def verdicts(self) -> set[str]:
+        return {finding["verdict"] for finding in self.output["findings"]}
+
+    @property
+    def reasons(self) -> str:
+        return " | ".join(f"{finding['object']}: {finding['reason']}" for finding in self.output["findings"])
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Callable[..., Verdict]:
+    """Run verify.py as an auditor does: isolated, without site packages, in an empty environment."""
+
+    def run(bundle: bytes | Path, *arguments: str) -> Verdict:
+        path = bundle if isinstance(bundle, Path) else tmp_path / "bundle.zip"
+        if isinstance(bundle, bytes):
+            path.write_bytes(bundle)
+        command = [sys.executable, "-I", "-S", str(verify.__file__), str(path), "--json", *arguments]
+        done = subprocess.run(command, env={}, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.stderr == "", done.stderr
+        return Verdict(done.returncode, json.loads(done.stdout))
+
+    return run
+
+
+def check(path_or_bytes: bytes, tmp_path: Path, vkey: str) -> verify.Result:
+    """The same check in this process, for tests that make hundreds."""
+    path = tmp_path / "checked.zip"
+    path.write_bytes(path_or_bytes)
+    return verify.check(str(path), [verify.parse_key(vkey)])
+
+
+def unzip(bundle: bytes) -> Files:
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def rezip(files: Files) -> bytes:
+    """The files as an archive that is well-formed, whatever is in them."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, allowZip64=False) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def fix_up(files: Files, **changes: Any) -> Files:
+    """What a forger does after a change: state the new sizes and sums, and whatever else the manifest says."""
+    manifest = json.loads(files["manifest.json"])
+    listed = {name: data for name, data in files.items() if name not in ("manifest.json", "SHA256SUMS")}
+    manifest["files"] = [
+        {"path": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+        for name, data in sorted(listed.items())
+    ]
+    manifest |= changes
+    fixed = {**listed, "manifest.json": canonical.encode(manifest)}
+    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(fixed.items()))
+    return {**fixed, "SHA256SUMS": sums.encode()}
+
+
+def another_key(name: str) -> notes.Signer:
+    """A key of the same name that is not the log's."""
+    return notes.Signer(name, bytes(range(32)))
