@@ -65,7 +65,7 @@ def problems_shown() -> Iterator[None]:
 
 def _show(error: EvidenceError) -> None:
     if isinstance(error, (ConfigError, NothingThereError)):
-        st.info("There is no store to show yet.", icon=":material/info:")
+        st.warning("There is no store that can be shown.", icon=":material/warning:")
     elif isinstance(error, (NotFoundError, UsageError)):
         st.warning("Nothing to show.", icon=":material/search_off:")
     else:

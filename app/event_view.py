@@ -16,6 +16,8 @@ from replay.timeline import TimelineEvent
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
 _LONG_TEXT: Final = 2_000
 _SCROLLED: Final = 320
+_ID_DIGITS: Final = 12
+"""Digits of a record id that are shown: as many as verify prints, and more than prove needs."""
 
 
 def timeline(events: Sequence[TimelineEvent]) -> None:
@@ -55,8 +57,8 @@ def _head(event: TimelineEvent, before: TimelineEvent | None) -> None:
         if what:
             drawing.plain_line(what)
         _marks(event)
-        state = words.STATES.get(event.state, words.OTHER)
-        drawing.badge(state._replace(help=f"{state.help} Record {event.record_id}"))
+        drawing.code_badge(words.STATES, event.state)
+        st.caption(f"record {event.record_id[:_ID_DIGITS]}", width="content")
 
 
 def _time(event: TimelineEvent, before: TimelineEvent | None) -> str:
@@ -74,7 +76,7 @@ def _what(event: TimelineEvent) -> str:
         return str(line.get("gen_ai_tool_name", ""))
     if event.kind == "change":
         change = line.get("change", {})
-        return f"{change.get('type', '')} {change.get('name', '')} to {change.get('to', 'unknown')}"
+        return f"{change.get('type', 'change')} {change.get('name', 'unnamed')} to {change.get('to', 'unknown')}"
     model = line.get("gen_ai_response_model") or line.get("gen_ai_request_model") or ""
     tokens = line.get("gen_ai_usage_output_tokens")
     return f"{model}, {words.count(tokens, 'token')}" if isinstance(tokens, int) else str(model)

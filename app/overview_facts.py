@@ -34,6 +34,7 @@ class Verification(msgspec.Struct, frozen=True):
 
     at: str
     size: int
+    root: bytes
     same_log: bool
 
     @property
@@ -68,10 +69,12 @@ class Overview(msgspec.Struct, frozen=True):
         return max(self.entries - (self.checkpoint.size if self.checkpoint else 0), 0)
 
     @property
-    def shrunk(self) -> bool:
-        """Whether the store shows less than was verified once."""
-        known = self.verification
-        return known is not None and known.same_log and (self.checkpoint is None or self.checkpoint.size < known.size)
+    def contradicted(self) -> bool:
+        """Whether the checkpoint is older than the one that was verified here, or another one of the same size."""
+        known, shown = self.verification, self.checkpoint
+        if known is None or not known.same_log:
+            return False
+        return shown is None or shown.size < known.size or (shown.size == known.size and shown.root != known.root)
 
 
 def overview(catalog: Catalog) -> Overview:
@@ -120,8 +123,9 @@ def _verification(catalog: Catalog) -> tuple[Verification | None, str | None]:
         return None, error.message
     if pin is None:
         return None, None
-    checkpoint = pin.checkpoint
-    return Verification(pin.verified_at, checkpoint.size, checkpoint.origin == catalog.store.history.origin), None
+    known = pin.checkpoint
+    same_log = known.origin == catalog.store.history.origin
+    return Verification(pin.verified_at, known.size, known.root, same_log), None
 
 
 def _number(catalog: Catalog, sql: str) -> int:

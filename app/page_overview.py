@@ -28,10 +28,10 @@ def draw() -> None:
 def _remarks(facts: Overview) -> None:
     """What an operator should act on, the worst first."""
     known = facts.verification
-    if facts.shrunk:
+    if facts.contradicted:
         st.error(
-            "The store shows **less** than was verified here before: an older copy may stand in its place. "
-            "Run `evidence verify` before you rely on anything below.",
+            "The store shows less than was verified here before, or something else: an older or forged copy may "
+            "stand in its place. Run `evidence verify` before you rely on anything below.",
             icon=":material/gpp_bad:",
         )
     if facts.partitions == 0:
@@ -105,19 +105,19 @@ def _verification(facts: Overview) -> None:
                 ("Found intact", f"{at_second(known.at)} UTC, {duration(known.age)} ago"),
                 ("Covered", f"the first {count(known.size, 'entry', 'entries')} of the log"),
                 ("Since then", f"{count(since, 'entry', 'entries')} published, not verified" if since else "no change"),
+                ("Level", "unknown: the pin does not keep it"),
             ]
         )
     st.caption(
         "This page shows what the store says of itself; it does not verify. `evidence verify` does, and "
-        "only its findings count. They mean *unchanged since ingest*, not that a source logged truthfully. "
-        "The pin does not say at which level was verified."
+        "only its findings count. They mean *unchanged since ingest*, not that a source logged truthfully."
     )
 
 
 def _tables(facts: Overview) -> None:
     if facts.partitions == 0:
         return
-    left, middle, right = st.columns([2, 2, 7], gap="medium")
+    left, middle, right = st.columns([3, 3, 7], gap="small")
     with left:
         st.subheader("Records by kind", anchor=False)
         st.dataframe(facts.kinds, hide_index=True, height="content")

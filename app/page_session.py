@@ -32,7 +32,7 @@ def draw() -> None:
         st.query_params["session"] = revealed.session
         session = reveal.read(revealed)
         _head(revealed, session)
-        _events(session)
+        _events(session, f"page_{revealed.receipt.spool}_{revealed.receipt.number}")
 
 
 def _take_over_address() -> None:
@@ -86,14 +86,16 @@ def _number(events: tuple[TimelineEvent, ...], kinds: frozenset[str]) -> int:
     return sum(event.kind in kinds for event in events)
 
 
-def _events(session: Session) -> None:
+def _events(session: Session, page_key: str) -> None:
     chosen = st.segmented_control("Show", list(_PARTS), selection_mode="multi", label_visibility="collapsed")
     kinds = frozenset[str]().union(*(_PARTS[name] for name in chosen))
     events = [event for event in session.events if not kinds or event.kind in kinds]
+    if kinds:
+        st.caption(f"{len(events):,} of {count(len(session.events), 'event')} shown")
     first = 0
     if len(events) > PAGE_EVENTS:
         pages = -(-len(events) // PAGE_EVENTS)
-        first = (st.pagination(pages, key=f"page_{len(events)}") - 1) * PAGE_EVENTS
+        first = (st.pagination(pages, key=f"{page_key}_{len(events)}") - 1) * PAGE_EVENTS
     event_view.timeline(events[first : first + PAGE_EVENTS])
 
 

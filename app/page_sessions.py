@@ -13,11 +13,9 @@ from replay.visible import one_line
 
 _WIDTHS: Final = {
     "Session": st.column_config.TextColumn(width=150),
-    "Decisions": st.column_config.TextColumn(width=150),
+    "Decisions": st.column_config.TextColumn(width=130),
 }
-    "Session": st.column_config.TextColumn(width=150),
-    "Decisions": st.column_config.TextColumn(width=150),
-}
+_ROWS_IN_SIGHT: Final = 20
 
 
 def draw() -> None:
@@ -87,7 +85,7 @@ def _table(found: list[SessionRow]) -> None:
         session_table.frame(shown),
         hide_index=True,
         column_config=_WIDTHS,
-        height=min(len(shown) * 35 + 40, 740),
+        height="content" if len(shown) <= _ROWS_IN_SIGHT else 35 * (_ROWS_IN_SIGHT + 1),
         on_select="rerun",
         selection_mode="single-row",
         key="session_table",

@@ -1,7 +1,49 @@
-"""x"""
+"""``evidence verify-bundle``: the check that auditors run, from within the product."""
 
-EXAMPLE = ""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import ConfigOption, JsonOption, StoreOption
+from cli.output import emit, say
+
+EXAMPLE = "Example: evidence verify-bundle bundle.zip --key log.vkey"
 
 
-def verify_bundle() -> None:
-    """X"""
+def verify_bundle(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The zip, or the folder it was unpacked to.")],
+    key: Annotated[
+        list[str] | None, typer.Option(help="The log's public key that you hold, or a file with it.")
+    ] = None,
+    pin: Annotated[Path | None, typer.Option(help="The checkpoint that you verified last.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 6 where the bundle cannot be tied to a pin.")] = False,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Verify a bundle offline. A key that stands in the bundle alone is not trusted (exit 3).
+
+    With --config or --store, and no --key or --pin, the log key beside that configuration is trusted. Exit codes:
+    0 intact, 1 tampered, 2 usage, 3 unverifiable, 4 nothing there, 5 lost, 6 unpinned under --strict.
+    """
+    from reports.bundle_check import check_bundle, printable, report
+
+    keys = list(key or ())
+    if not keys and pin is None and (config or store):
+        keys = _own_key(config, store)
+    result = check_bundle(bundle, keys, pin, strict=strict)
+    if json:
+        emit("verify-bundle", result.as_json())
+    else:
+        say("\n".join(printable(line) for line in report(result).splitlines()))
+    raise typer.Exit(result.exit_code)
+
+
+def _own_key(config: str | None, store: str | None) -> list[str]:
+    from cli.options import settings_of
+
+    settings = settings_of(config, store)
+    return [str(settings.log_vkey)] if settings.log_vkey is not None else []

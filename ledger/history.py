@@ -65,12 +65,18 @@ class History:
         return self._accept(checked, data)
 
     def check(self, data: bytes) -> Checked:
-        """Every rule that the next commit object must keep, without taking it. Raises TamperedError."""
+        """Every rule that the next commit object must keep, without taking it.
+
+        Raises TamperedError; UnverifiableError for a later version of the format that an enrolled key has signed.
+        """
         try:
             commit, _ = commits.parse_commit(data)
             added = [entries.decode(entry) for entry in commit.entries]
         except FormatError as error:
             raise TamperedError(f"commit {self.seq + 1} is malformed: {error.message}") from None
+        except UnverifiableError:
+            self._check_later_version(data)
+            raise
         self._check_place(commit)
         keys = _first_keys(commit, added) if commit.seq == 0 else self.keys
         signers = _signers(commit, data, added, keys)
@@ -98,6 +104,15 @@ class History:
             if entry.value["type"] == "key":
                 self._change_key(entry.value)
         return new
+
+    def _check_later_version(self, data: bytes) -> None:
+        """A version that this program does not know is not to be told from an altered byte, but by its signature."""
+        try:
+            notes.open_note(data, [key.verifier for key in self.keys.values()])
+        except EvidenceError:
+            # Before the first commit there is no key to ask.
+            if self.keys:
+                raise TamperedError(f"commit {self.seq + 1} is signed by no enrolled key") from None
 
     def _check_place(self, commit: commits.Commit) -> None:
         expected = (self.seq + 1, self.digest, self.frontier.size, self.frontier.root())

@@ -52,7 +52,7 @@ class Publisher:
                 break
             try:
                 new = history.apply(data)
-            except TamperedError as error:
+            except (TamperedError, UnverifiableError) as error:
                 raise PublisherRefusedError(f"not signed: {error.message}") from None
             if before is None or history.seq > before.seq:
                 self._check_objects(new)

@@ -25,8 +25,8 @@ from reports.standalone import verify
 
 TYPE: Final = "evidence/bundle/1"
 _HERE: Final = Path(__file__).parent
-_ROWS_AT_ONCE: Final = 256
-"""Rows whose content is opened together: bounds the segments that are decrypted at a time."""
+_ROWS_AT_ONCE: Final = 4096
+"""Rows whose content is opened together, about a row group: bounds what is decrypted at a time."""
 
 
 @dataclass(frozen=True)

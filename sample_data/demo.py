@@ -141,8 +141,9 @@ def _prove(demo: Demo) -> None:
     demo.run("One record, from its line to the signed checkpoint.", "prove", record)
     damaged = os.path.relpath(RECOVERED, demo.folder)
     demo.run("The damaged file, out of the store again.", "reconstruct", damaged, "-o", "again.jsonl")
-    same = (demo.folder / "again.jsonl").read_bytes() == RECOVERED.read_bytes()
-    print(f"again.jsonl and {RECOVERED.name}: {'the same' if same else 'DIFFERENT'} {size:,} bytes")
+    original = RECOVERED.read_bytes()
+    same = (demo.folder / "again.jsonl").read_bytes() == original
+    print(f"again.jsonl and {RECOVERED.name}: {'the same' if same else 'DIFFERENT'} {len(original):,} bytes")
     if not same:
         raise StepError("the reconstructed file differs")
 

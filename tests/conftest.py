@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.fixtures_objects", "tests.fixtures_stores", "tests.simulator.faulty_objects"]
+pytest_plugins = [
+    "tests.fixtures_history",
+    "tests.fixtures_objects",
+    "tests.fixtures_stores",
+    "tests.simulator.faulty_objects",
+]
 
 settings.register_profile("dev", max_examples=100, deadline=None, print_blob=True)
 settings.register_profile("thorough", max_examples=2000, deadline=None, print_blob=True)

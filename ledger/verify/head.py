@@ -106,6 +106,9 @@ def _check_freshness(objects: ReadObjects, report: Report, pin: Pin | None, max_
         return
     try:
         commit, _ = commits.parse_commit(objects.get(commits.commit_path(seq)))
+    except UnverifiableError as error:
+        report.add(Verdict.UNVERIFIABLE, commits.commit_path(seq), error.message)
+        return
     except EvidenceError as error:
         report.add(Verdict.TAMPERED, commits.commit_path(seq), error.message)
         return

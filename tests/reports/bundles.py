@@ -15,19 +15,16 @@ from typing import Any
 
 import pytest
 
-from ingest.pipeline import Pipeline
 from ledger import canonical, notes
 from ledger.checkpoints import Checkpoint
-from ledger.create import create
-from ledger.settings import Settings, load
+from ledger.settings import Settings
 from ledger.store import Store
 from replay import access
 from replay.catalog import opened
 from reports.bundle import ContentGrant, ExportSummary, export_bundle
 from reports.selection import PeriodSelection, Selection, SessionSelection, period
 from reports.standalone import verify
-
-SAMPLE_LOGS = Path(__file__).parents[2] / "sample_data" / "logs"
+from tests.fixtures_stores import SAMPLE_LOGS, make_installation
 
 Files = dict[str, bytes]
 
@@ -51,19 +48,17 @@ class Bank:
 
 
 def new_bank(folder: Path, *logs: Path) -> Bank:
-    created = create(str(folder / "store"), folder / "evidence.toml")
-    settings = load(str(created.config)).model_copy(update={"workers": 0})
-    with Store.open(settings) as store:
-        Pipeline(store).run([str(path) for path in logs])
-        store.publish()
-        with opened(store) as catalog:
-            found = catalog.connection.execute(
-                "SELECT session FROM session_parts JOIN partition_list USING (partition) "
-                "WHERE session_parts.rows BETWEEN 3 AND partition_list.rows - 1 "
-                "ORDER BY session_parts.rows DESC, session LIMIT 1"
-            ).fetchone()
+    """A store with these logs, and a session of several rows that shares its partition with others."""
+    installation = make_installation(folder)
+    installation.ingest(*logs)
+    with installation.open() as store, opened(store) as catalog:
+        found = catalog.connection.execute(
+            "SELECT session FROM session_parts JOIN partition_list USING (partition) "
+            "WHERE session_parts.rows BETWEEN 3 AND partition_list.rows - 1 "
+            "ORDER BY session_parts.rows DESC, session LIMIT 1"
+        ).fetchone()
     assert found is not None
-    return Bank(settings, created.log_vkey, found[0])
+    return Bank(installation.settings, installation.log_key.vkey, found[0])
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ What a holder of the writer's key commits wrongly, only deep catches: test_disho
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def test_what_the_log_has_outgrown_may_be_collected(victim: Victim, kind: str) -
 @pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind not in {"checkpoint", "blob"}])
 def test_swapped_objects_are_found(victim: Victim, kind: str) -> None:
     paths = victim.paths(kind)
-    for first, second in zip(paths, paths[1:], strict=False):
+    for first, second in itertools.pairwise(paths):
         with victim.changed(first, victim.read(second)):
             assert_named(victim.verify(), Verdict.TAMPERED, first)
         data = victim.read(first)
@@ -177,7 +178,7 @@ def test_a_gap_in_the_commits_names_every_missing_one(victim: Victim) -> None:
 
 def test_what_follows_a_bad_commit_is_called_unchecked_and_not_bad(victim: Victim) -> None:
     commit = victim.paths("commit")[2]
-    with victim.changed(commit, victim.read(commit).replace(b"evidence/commit/1", b"evidence/commit/2")):
+    with victim.changed(commit, victim.read(commit)[:-9]):
         report = victim.verify()
         assert {finding.path for finding in report.findings if finding.verdict is Verdict.TAMPERED} == {commit}
         assert any("were not checked" in note for note in report.notes)

@@ -1,0 +1,158 @@
+"""A writer who holds the key and commits what is not so: every object has the digest that its entry states.
+
+``fast`` cannot see it; ``deep`` opens what is stated and compares.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ledger import canonical, merkle, partition_writer
+from ledger.verify import Verdict
+
+FIELDS = {
+    "kind": "inference",
+    "source": "test",
+    "adapter": "test/1",
+    "observed_at": "2026-10-01T00:00:00Z",
+    "time_basis": "none",
+    "retention_class": "standard",
+}
+
+
+def commit(installation: Any, change: Callable[[pa.Table], pa.Table] | None = None, **body: Any) -> str:
+    """One partition of three rows, its events file changed before it is listed. Returns the file's path."""
+    with installation.open() as store:
+        place, tree = store.new_partition("2026-10-01")
+        owner = store.bookmarks.add_input("test", "", "blocks")
+        rows = [partition_writer.Row(FIELDS | {"source_id": str(n)}, b"content %d" % n, owner) for n in range(3)]
+        built = partition_writer.build(rows, place, tree, store.keyring.data_keys([owner]))
+        events = built.events
+        if change is not None:
+            events = changed(events, change)
+        lines = pq.read_table(io.BytesIO(events)).column("line").to_pylist()
+        stated = {"path": place.events, "size": len(events), "sha256": hashlib.sha256(events).hexdigest()}
+        root = merkle.root(merkle.leaf_hashes(lines)).hex()
+        partition_writer.write(store.objects, place, built._replace(events=events))
+        store.append(
+            [("partition", {**built.body, "events": stated, "root": root, "retention_class": "standard", **body})]
+        )
+        store.publish()
+    path: str = place.events
+    return path
+
+
+def changed(events: bytes, change: Callable[[pa.Table], pa.Table]) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(change(pq.read_table(io.BytesIO(events))), sink, store_schema=False)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def set_column(name: str, values: list[Any]) -> Callable[[pa.Table], pa.Table]:
+    def change(table: pa.Table) -> pa.Table:
+        at = table.schema.get_field_index(name)
+        return table.set_column(at, table.schema.field(at), pa.array(values, table.schema.field(at).type))
+
+    return change
+
+
+def set_line(**changes: Any) -> Callable[[pa.Table], pa.Table]:
+    """The second line's fields; None takes one away."""
+
+    def change(table: pa.Table) -> pa.Table:
+        lines = table.column("line").to_pylist()
+        line = canonical.decode(lines[1]) | changes
+        lines[1] = canonical.encode({name: value for name, value in line.items() if value is not None})
+        return set_column("line", lines)(table)
+
+    return change
+
+
+def test_an_honest_partition_is_intact(installation: Any) -> None:
+    commit(installation)
+    assert installation.verify("deep").verdict is Verdict.INTACT
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        set_column("model", ["flattering"] * 3),
+        set_column("owner", ["0" * 32] * 3),
+        set_column("observed_at", [2**62] * 3),
+        set_column("slot", [0, -1, 0]),
+        set_column("slot", [0, None, 0]),
+        set_column("segment", [0, 7, 0]),
+        set_column("segment", [0, None, 0]),
+        set_column("chunks", [1, 2**31 - 1, 1]),
+        set_column("chunks", [1, 0, 1]),
+        set_line(status=7),
+        set_line(source_id=None),
+        set_line(observed_at=None),
+        set_line(content=None),
+        set_line(content="secret"),
+        set_line(content={"owner": "0" * 32}),
+        set_line(input="everything"),
+        set_line(subjects={"end_user": 5}),
+        set_line(retention_class="forever"),
+        set_line(kind="access"),
+        set_line(observed_at="whenever"),
+    ],
+    ids=range(20),
+)
+def test_what_does_not_follow_from_the_lines_is_found(
+    installation: Any, change: Callable[[pa.Table], pa.Table]
+) -> None:
+    commit(installation, change)
+    assert installation.verify("fast").verdict is Verdict.INTACT
+    assert installation.verify("deep").verdict is Verdict.TAMPERED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"rows": 2},
+        {"root": "0" * 64},
+        {"kinds": {"inference": 2, "rejected": 1}},
+        {"sources": [{"source": "other", "rows": 3}]},
+        {"time": {"from": "2026-01-01T00:00:00Z", "to": "2026-12-31T00:00:00Z"}},
+        {"rejected": 3},
+        {"retention_class": "forever"},
+        {"segments": 9},
+    ],
+    ids=lambda body: next(iter(body)),
+)
+def test_what_an_entry_says_of_its_rows_is_compared(installation: Any, body: dict[str, Any]) -> None:
+    path = commit(installation, **body)
+    assert installation.verify("fast").verdict is Verdict.INTACT
+    report = installation.verify("deep")
+    assert report.verdict is Verdict.TAMPERED
+    assert {finding.path.rpartition("/")[2] for finding in report.findings} >= {path.rpartition("/")[2]}
+
+
+def test_an_object_listed_twice_would_count_twice(installation: Any) -> None:
+    commit(installation)
+    with installation.open() as store:
+        (entry,) = store.history.partitions()
+        body = {name: value for name, value in entry.value.items() if name not in {"_", "type"}}
+        store.append([("partition", body)])
+        store.publish()
+    report = installation.verify("fast")
+    assert report.verdict is Verdict.TAMPERED
+    assert entry.value["events"]["path"] in {finding.path for finding in report.findings}
+
+
+def test_without_keys_deep_still_compares_the_content_files_with_their_entries(installation: Any) -> None:
+    commit(installation)
+    (path,) = installation.folder.glob("content/*/*.parquet")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert installation.verify("deep", open_decryptor=None).verdict is Verdict.TAMPERED
+    path.unlink()
+    assert installation.verify("deep", open_decryptor=None).verdict is Verdict.LOST
