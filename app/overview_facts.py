@@ -134,7 +134,7 @@ def _number(catalog: Catalog, sql: str) -> int:
 
 
 def _newest(catalog: Catalog) -> pl.DataFrame:
-    columns = {"Committed (UTC)": pl.String, "First event (UTC)": pl.String, "Last event (UTC)": pl.String}
+    columns = {"Committed (UTC)": pl.String, "First event": pl.String, "Last event": pl.String}
     numbers = {"Records": pl.Int64, "Rejected": pl.Int64}
     rows = catalog.connection.execute(_PARTITIONS).fetchall()
     return _table(rows, {**columns, **numbers})

@@ -117,7 +117,7 @@ def _verification(facts: Overview) -> None:
 def _tables(facts: Overview) -> None:
     if facts.partitions == 0:
         return
-    left, middle, right = st.columns([3, 3, 7], gap="small")
+    left, middle, right = st.columns([5, 5, 16], gap="small")
     with left:
         st.subheader("Records by kind", anchor=False)
         st.dataframe(facts.kinds, hide_index=True, height="content")

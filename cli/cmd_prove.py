@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.files import new_file
 from cli.options import ConfigOption, JsonOption, StoreOption, store_of
 from cli.output import emit, say
 
@@ -18,7 +19,7 @@ def prove(
         str, typer.Argument(metavar="RECORD_ID", help="A record's id, or its first 6 or more digits.")
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Write the proof as a c2sp.org/tlog-proof file.")
+        Path | None, typer.Option("-o", "--out", help="Write the proof as a c2sp.org/tlog-proof file; never overwritten.")
     ] = None,
     store: StoreOption = None,
     config: ConfigOption = None,
@@ -33,7 +34,8 @@ def prove(
         verifiers = opened.history.log_verifiers()
     records.check(proof.tlog_proof, verifiers)
     if out is not None:
-        out.write_bytes(proof.tlog_proof)
+        with new_file(out) as file:
+            file.write(proof.tlog_proof)
     if json:
         emit("prove", records.as_json(proof))
         return

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any, Literal
 
 import typer
 
 from cli.options import ConfigOption, JsonOption, StoreOption, store_of
-from cli.output import emit, note, table
+from cli.output import emit, note, say, table
 
 EXAMPLE = "Example: evidence query \"SELECT model, count(*) FROM records WHERE kind = 'inference' GROUP BY model\""
 
@@ -26,21 +25,17 @@ def query(
 
     with store_of(config, store) as opened:
         result = guarded.query(opened, sql, limit=limit)
-    rows: list[dict[str, Any]] = result.table.to_pylist()
-    columns = result.table.column_names
+    columns, rows = result.table.column_names, result.rows()
     if json:
-        emit("query", {"columns": columns, "rows": [_row(row) for row in rows], "more": result.more})
+        named = [dict(zip(columns, map(_value, row), strict=True)) for row in rows]
+        emit("query", {"columns": columns, "rows": named, "more": result.more})
         return
     if form == "csv":
         _csv(columns, rows)
     else:
-        table(columns, ([_cell(row[name]) for name in columns] for row in rows))
+        table([_cell(name) for name in columns], ([_cell(value) for value in row] for row in rows))
     if result.more:
         note(f"there are more rows; see --limit (now {limit})")
-
-
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: _value(value) for name, value in row.items()}
 
 
 def _value(value: Any) -> Any:
@@ -60,12 +55,17 @@ def _cell(value: Any) -> str:
     return one_line(" ".join(map(str, plain)) if isinstance(plain, list) else str(plain))
 
 
-def _csv(columns: list[str], rows: list[dict[str, Any]]) -> None:
-    """CSV in which no cell can be taken for a formula."""
+def _csv(columns: list[str], rows: list[list[Any]]) -> None:
+    """CSV in which no text can be taken for a formula; a negative number stays one."""
     import csv
+    import io
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        cells = [_cell(row[name]) for name in columns]
-        writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" and cell else cell for cell in cells])
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    for row in (columns, *rows):
+        writer.writerow([_harmless(_cell(value)) if isinstance(value, (str, list)) else _cell(value) for value in row])
+    say(file.getvalue().removesuffix("\n"))
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

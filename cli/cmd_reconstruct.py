@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +31,7 @@ def reconstruct(
 
     digest, size = hashlib.sha256(), 0
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
-        path = Path(source)
-        name = resolve_input(listed, str(path.resolve()) if "://" not in source else source, source)
+        name = resolve_input(listed, source if "://" in source else os.path.realpath(source), source)
         receipt = access.record(opened, "reconstruct", purpose, {"input": name})
         with new_file(out) as file:
             for piece in pieces(listed, name, receipt):

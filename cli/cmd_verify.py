@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ledger.decryption import Decryptor
     from ledger.notes import Verifier
     from ledger.settings import Settings
-    from ledger.verify import Report
+    from ledger.verify import Pin, Report
 
 EXAMPLE = "Example: evidence verify --level deep --pin /safe/evidence-pin.json --strict"
 
@@ -45,11 +45,12 @@ def verify(
 
     settings = _settings(config, store, key, pin)
     pin_path = pin or (settings.pin if settings else None)
+    known = pins.load(pin_path) if pin_path else None
     with progress("verifying") as update:
         options = Options(
             level=level,
-            trusted=_trusted(key, settings, pin_given=pin is not None),
-            pin=pins.load(pin_path) if pin_path else None,
+            trusted=_trusted(key, settings, pinned=pin is not None and known is not None),
+            pin=known,
             strict=strict,
             max_age=timedelta(hours=settings.max_age_hours if settings else 48),
             fraction=incremental,
@@ -62,12 +63,26 @@ def verify(
         objects = open_objects(url, read_only=True, endpoint=options.endpoint)
         report, next_pin = run(objects, options)
     if next_pin is not None and pin_path is not None and update_pin:
-        pins.save(pin_path, next_pin)
+        _save(pin_path, next_pin, report)
     if json:
         emit("verify", report.as_json())
     else:
         _print(report, url)
     raise typer.Exit(report.exit_code)
+
+
+def _save(path: Path, pin: Pin, report: Report) -> None:
+    """Move the pin forward. Raises ConfigError: a pin that silently stays behind would go unnoticed."""
+    from ledger.errors import ConfigError
+    from ledger.verify import pin as pins
+
+    try:
+        pins.save(path, pin)
+    except OSError as error:
+        raise ConfigError(
+            f"the store is {report.verdict}, but the pin {path} cannot be written: {error.strerror}",
+            hint="Name a pin that can be written with --pin, or use --no-update-pin.",
+        ) from None
 
 
 def _settings(config: str | None, store: str | None, key: list[str] | None, pin: Path | None) -> Settings | None:
@@ -83,13 +98,13 @@ def _settings(config: str | None, store: str | None, key: list[str] | None, pin:
         raise
 
 
-def _trusted(key: list[str] | None, settings: Settings | None, *, pin_given: bool) -> list[Verifier]:
-    """Keys given on the command line; else, unless a pin brings one, the one beside the configuration."""
+def _trusted(key: list[str] | None, settings: Settings | None, *, pinned: bool) -> list[Verifier]:
+    """Keys given on the command line; else, unless the pin that was given brings one, the one beside the settings."""
     from cli.keys import read_vkey
 
     if key:
         return [read_vkey(item) for item in key]
-    if pin_given or settings is None or settings.log_vkey is None:
+    if pinned or settings is None or settings.log_vkey is None:
         return []
     return [read_vkey(str(settings.log_vkey))]
 

@@ -21,9 +21,12 @@ from cli import (
     cmd_verify,
     cmd_verify_bundle,
 )
+from cli.output import ReaderGoneError, emit
 from ledger.errors import EvidenceError
 
 INTERNAL_ERROR = 70
+INTERRUPTED = 130
+READER_GONE = 141
 
 app = typer.Typer(
     name="evidence",
@@ -51,22 +54,33 @@ def main() -> NoReturn:
     """Run the command line. No traceback reaches a user, unless EVIDENCE_DEBUG asks for it."""
     try:
         app(prog_name="evidence")
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            sys.stderr.write("interrupted; what was committed is safe\n")
+        _leave(ended.code)
     except EvidenceError as error:
         _report(error.message, error.next_step, error.exit_code, error.where)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what was committed is safe\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        _leave(error.exit_code)
+    except ReaderGoneError:
+        _leave(READER_GONE)
     except Exception as error:
         if os.environ.get("EVIDENCE_DEBUG"):
             raise
         hint = "Run it again with EVIDENCE_DEBUG=1 to see where, and report it: this is a defect."
         _report(f"internal error ({type(error).__name__})", hint, INTERNAL_ERROR, {})
-        sys.exit(INTERNAL_ERROR)
-    sys.exit(0)
+        _leave(INTERNAL_ERROR)
+    _leave(0)
+
+
+def _leave(code: str | int | None) -> NoReturn:
+    """End with a code; what is still to be written goes out first, and a reader who has gone costs no traceback."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = code or READER_GONE
+    if code == READER_GONE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def _report(message: str, hint: str, code: int, where: dict[str, object]) -> None:
@@ -75,10 +89,8 @@ def _report(message: str, hint: str, code: int, where: dict[str, object]) -> Non
 
     sys.stderr.write(f"evidence: {visible(message)}\n")
     if hint:
-        sys.stderr.write(f"  {hint}\n")
+        sys.stderr.write(f"  {visible(hint)}\n")
     if "--json" in sys.argv:
-        from cli.output import emit
-
         emit("error", {"error": {"message": message, "hint": hint, "exit_code": code, "where": where}})
 
 

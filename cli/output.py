@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,13 +11,26 @@ from typing import Any, Final
 VERSION: Final = 1
 
 
+class ReaderGoneError(Exception):
+    """Who read stdout has closed it. No OSError: typer would end with 1, which here means tampered."""
+
+
 def emit(command: str, data: dict[str, Any]) -> None:
-    """One JSON object on stdout: ``schema`` names the command and the version of its fields."""
+    """One JSON object on stdout: ``schema`` names the command and the version of its fields.
+
+    Always UTF-8; what UTF-8 or 64 bits cannot hold (a byte of a file name, a large integer) is written all the same.
+    """
     import orjson
 
     body = {"schema": f"evidence/{command}/{VERSION}", **data}
-    text = orjson.dumps(body, option=orjson.OPT_INDENT_2, default=_plain).decode()
-    say(text)
+    try:
+        text = orjson.dumps(body, option=orjson.OPT_INDENT_2, default=_plain)
+    except TypeError:
+        import json
+
+        text = json.dumps(body, indent=2, default=_plain).encode()
+    sys.stdout.flush()
+    _write(sys.stdout.buffer.write, text + b"\n")
 
 
 def _plain(value: Any) -> Any:
@@ -28,7 +42,14 @@ def _plain(value: Any) -> Any:
 def say(text: str = "") -> None:
     """A line on stdout. What a terminal cannot show is replaced, never an error."""
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    _write(sys.stdout.write, text.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def _write(write: Callable[[Any], object], data: str | bytes) -> None:
+    try:
+        write(data)
+    except BrokenPipeError:
+        raise ReaderGoneError from None
 
 
 def note(text: str) -> None:
@@ -38,6 +59,8 @@ def note(text: str) -> None:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows as an aligned table on stdout; hostile text is made visible before it comes here."""
+    import io
+
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -47,8 +70,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         made.add_column(header, overflow="fold")
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
-    width = None if sys.stdout.isatty() else 200
-    Console(file=sys.stdout, width=width, highlight=False).print(made)
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else 200
+    drawn = io.StringIO()
+    Console(file=drawn, width=width, highlight=False, force_terminal=terminal).print(made)
+    say(drawn.getvalue().removesuffix("\n"))
 
 
 @contextmanager

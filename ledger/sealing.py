@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ledger import partition_writer, spool
+from ledger import entries, partition_writer, spool
 from ledger.keyring.keyring import utc_now
 
 if TYPE_CHECKING:
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 MAX_RANGES: Final = 100
 """Ranges of missing numbers that one entry states."""
+
+
+SPOOLS: Final = 100
+"""Spools that one partition seals."""
+
+
+PACK_BYTES: Final = 4096
+"""Bytes of access numbers that one entry states."""
 
 
 class Sealed(NamedTuple):
@@ -35,41 +43,62 @@ def seal(store: Store) -> Sealed:
     store.refresh()
     listed = {item["spool"] for entry in store.history.entries for item in entry.value.get("spools", ())}
     folder = store.settings.spool
-    records = emptied = in_use = 0
-    for name, last in sorted(store.accesses.unsealed().items()):
-        if spool.in_use(folder, name):
-            in_use += 1
-            continue
-        if last and name not in listed:
-            records += _seal_one(store, name, store.accesses.close(name))
+    unsealed = store.accesses.unsealed()
+    ready = [name for name in sorted(unsealed) if not spool.in_use(folder, name)]
+    records = 0
+    waiting_spools = [name for name in ready if unsealed[name] and name not in listed]
+    for start in range(0, len(waiting_spools), SPOOLS):
+        records += _seal_spools(store, waiting_spools[start : start + SPOOLS])
+    for name in ready:
         store.accesses.sealed(name)
         spool.remove(folder, name)
-        emptied += 1
-    return Sealed(records, emptied, in_use)
+    return Sealed(records, len(ready), len(unsealed) - len(ready))
 
 
-def _seal_one(store: Store, name: str, last: int) -> int:
-    """One spool as one partition; the numbers of its entries say which records must be there."""
-    key = store.accesses.key(name)
-    frames = spool.read_frames(store.settings.spool, name, key) if key is not None else []
-    missing = _ranges(sorted(set(range(1, last + 1)) - {frame.number for frame in frames}))
-    numbers = list(_statements(name, last, missing))
-    if not frames:
-        store.append([("heartbeat", {"spools": [statement]}) for statement in numbers])
-        return 0
-    rows = _rows(frames, name)
-    place, tree = store.new_partition(utc_now()[:10])
-    built = partition_writer.build(rows, place, tree, store.keyring.data_keys([name]))
-    partition_writer.write(store.objects, place, built)
-    body = {
-        **built.body,
-        "date": place.events.split("/")[1].removeprefix("date="),
-        "retention_class": store.settings.retention_class,
-        "inputs": [],
-        "spools": numbers[:1],
-    }
-    store.append([("partition", body), *(("heartbeat", {"spools": [statement]}) for statement in numbers[1:])])
+def _seal_spools(store: Store, names: Sequence[str]) -> int:
+    """Some spools as one partition; the numbers in its entries say which records must be there."""
+    rows: list[partition_writer.Row] = []
+    statements: list[dict[str, Any]] = []
+    for name in names:
+        last = store.accesses.close(name)
+        key = store.accesses.key(name)
+        frames = spool.read_frames(store.settings.spool, name, key) if key is not None else []
+        missing = _ranges(sorted(set(range(1, last + 1)) - {frame.number for frame in frames}))
+        statements += _statements(name, last, missing)
+        # The content of access records has no data subject as owner: it is under the spool's own reference.
+        rows += [partition_writer.Row(dict(frame.fields), frame.content, name) for frame in frames]
+    packs = list(_packs(statements))
+    if rows:
+        bodies = [("partition", _partition(store, rows) | {"spools": packs[0]})]
+        packs = packs[1:]
+    else:
+        bodies = []
+    store.append([*bodies, *(("heartbeat", {"spools": pack}) for pack in packs)])
     return len(rows)
+
+
+def _partition(store: Store, rows: Sequence[partition_writer.Row]) -> dict[str, Any]:
+    """The body of the records' partition entry; its objects are durable."""
+    day = utc_now()[:10]
+    place, tree = store.new_partition(day)
+    built = partition_writer.build(rows, place, tree, store.keyring.data_keys({row.owner for row in rows}))
+    partition_writer.write(store.objects, place, built)
+    fixed = {"date": day, "retention_class": store.settings.retention_class, "inputs": []}
+    return {**built.body, **fixed}
+
+
+def _packs(statements: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Statements in groups that fit an entry; all entries of one sealing are in one commit."""
+    pack: list[dict[str, Any]] = []
+    size = 0
+    for statement in statements:
+        length = len(entries.canonical_bytes(statement))
+        if pack and size + length > PACK_BYTES:
+            yield pack
+            pack, size = [], 0
+        pack.append(statement)
+        size += length
+    yield pack
 
 
 def _ranges(numbers: Sequence[int]) -> list[list[int]]:
@@ -92,8 +121,3 @@ def _statements(name: str, last: int, missing: Sequence[list[int]]) -> Iterator[
         end = here[-1][1] if more else last
         yield {"spool": name, "first": first, "last": end} | ({"missing": here} if here else {})
         first = end + 1
-
-
-def _rows(frames: Sequence[spool.Frame], owner: str) -> list[partition_writer.Row]:
-    """Content of access records names no data subject as owner: it is under the spool's own reference."""
-    return [partition_writer.Row(dict(frame.fields), frame.content, owner) for frame in frames]

@@ -1,15 +1,16 @@
 """The catalog: a local DuckDB file that says where things are. It can be deleted; the next use builds it again.
 
-The file is opened for as long as one command or request needs it. DuckDB lets one process write at a time, so
-opening is tried again for a while before it gives up.
+The file is opened for as long as one command or request needs it. DuckDB lets one process write at a time, and none
+while another reads, so opening is tried again for longer than a query may take before it gives up.
 """
 
 from __future__ import annotations
 
 import contextlib
 import random
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -22,10 +23,12 @@ from ledger.history import Entry
 from ledger.store import Store
 from replay.mirror import Mirror
 
-VERSION: Final = 1
+VERSION: Final = 2
 SCHEMA: Final = (Path(__file__).parent / "schema.sql").read_text()
 _TABLES: Final = ("state", "partition_list", "session_parts", "subject_parts", "input_parts", "change_list")
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 90.0
+_FILE: Final = "catalog.duckdb"
+_SYNCING: Final = threading.Lock()
 
 
 class Catalog:
@@ -59,13 +62,18 @@ class Catalog:
         """Make the tables; drop them first if they are of another version, another store, or ahead of the ledger."""
         self.connection.execute(SCHEMA)
         row = self.connection.execute("SELECT version, store, partitions FROM state").fetchone()
-        known = (VERSION, self.store.history.store)
-        if row is not None and row[:2] == known and row[2] <= len(self.partitions()):
+        if row is not None and row[:2] == (VERSION, self.store.history.store) and self._follows(row[2]):
             return
         for table in _TABLES:
             self.connection.execute(f"DROP TABLE IF EXISTS {table}")
         self.connection.execute(SCHEMA)
         self.connection.execute("INSERT INTO state VALUES (?, ?, 0)", [VERSION, self.store.history.store])
+
+    def _follows(self, done: int) -> bool:
+        """Whether the ledger's first ``done`` partitions are those of the catalog: a restored one may have others."""
+        partitions = self.partitions()
+        last = self._one("SELECT events FROM partition_list ORDER BY partition DESC LIMIT 1")
+        return done <= len(partitions) and last == (partitions[done - 1].value["events"]["path"] if done else None)
 
     def _one(self, sql: str) -> Any:
         row = self.connection.execute(sql).fetchone()
@@ -92,34 +100,73 @@ class Catalog:
 
 @contextlib.contextmanager
 def opened(store: Store) -> Iterator[Catalog]:
-    """The catalog, synced. Raises StorageError if another process holds it for too long."""
-    store.settings.cache.mkdir(parents=True, exist_ok=True)
-    connection = _connect(store.settings.cache / "catalog.duckdb")
+    """The catalog, synced. Raises StorageError if others hold it for too long, or if it cannot be read or written."""
+    catalog = _open(store)
     try:
+        yield catalog
+    except duckdb.Error as error:
+        raise _unusable(error) from None
+    finally:
+        catalog.connection.close()
+
+
+def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> Path:
+    """Attach the catalog's file, read-only, as ``catalog``; returns its path. Raises StorageError like ``opened``."""
+    path = store.settings.cache / _FILE
+    quoted = str(path).replace("'", "''")
+    _patiently(lambda: connection.execute(f"ATTACH '{quoted}' AS catalog (READ_ONLY)"))
+    return path
+
+
+def _open(store: Store) -> Catalog:
+    """The synced catalog; a file that is no catalog, or a damaged one, is made again: it is a cache."""
+    path = store.settings.cache / _FILE
+    with _SYNCING:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                return _synced(store, path)
+            except duckdb.Error:
+                for file in (path, path.with_name(f"{_FILE}.wal")):
+                    file.unlink(missing_ok=True)
+            return _synced(store, path)
+        except (OSError, duckdb.Error) as error:
+            raise _unusable(error) from None
+
+
+def _synced(store: Store, path: Path) -> Catalog:
+    connection = _patiently(lambda: duckdb.connect(str(path)))
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
         catalog = Catalog(store, connection)
         catalog.sync()
-        yield catalog
-    finally:
+    except BaseException:
         connection.close()
+        raise
+    return catalog
 
 
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+def _patiently(act: Callable[[], duckdb.DuckDBPyConnection]) -> duckdb.DuckDBPyConnection:
+    """Try again while another process, or another part of this one, holds the file."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            connection = duckdb.connect(str(path))
-        except duckdb.IOException:
+            return act()
+        except (duckdb.IOException, duckdb.ResourceInUseException) as error:
+            if isinstance(error, duckdb.IOException) and "lock" not in str(error):
+                raise
             if time.monotonic() > deadline:
                 raise StorageError(
                     "the catalog is in use by another process", hint="Wait for it to end, or delete the cache folder."
                 ) from None
             time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - jitter, not a secret
-        except duckdb.Error:
-            # Not a catalog, or one of another DuckDB: it is a cache and is made again.
-            path.unlink(missing_ok=True)
-        else:
-            connection.execute("SET TimeZone = 'UTC'")
-            return connection
+
+
+def _unusable(error: Exception) -> StorageError:
+    return StorageError(
+        f"the catalog cannot be used ({type(error).__name__})",
+        hint="Check that the cache folder can be written; it can be deleted at any time.",
+    )
 
 
 class SessionPart(msgspec.Struct, frozen=True):
@@ -150,7 +197,8 @@ SELECT session, $partition, min(file_row_number), count(*),
     list_sort(list(DISTINCT decision) FILTER (decision IS NOT NULL)),
     list_sort(list(DISTINCT status) FILTER (status IS NOT NULL)), list_sort(list(DISTINCT source)),
     sum(input_tokens), sum(output_tokens),
-    list_sort(list_distinct(flatten(list(subjects) FILTER (subjects IS NOT NULL)))), count(occurred_at)
+    list_sort(list_distinct(flatten(list(subjects) FILTER (subjects IS NOT NULL)))), count(occurred_at),
+    list_sort(list(DISTINCT owner))
 FROM {_READ} WHERE session IS NOT NULL GROUP BY session
 """
 

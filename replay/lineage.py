@@ -68,29 +68,29 @@ class Lineage:
         """What was in force for an event, given its record line and the number of its commit."""
         if line["kind"] not in ("inference", "tool", "policy"):
             return
-        moment = line.get("occurred_at")
+        moment, system = line.get("occurred_at"), line.get("system")
         asserted = _asserted(line)
         if asserted is not None:
-            yield self._with_approval(asserted, moment, seq)
+            yield self._with_approval(asserted, moment, system, seq)
         if moment is None:
             return
         model = _model_name(line)
         for (kind, name), history in sorted(self._by_name.items()):
             if kind == "deployment" or (kind == "model" and (asserted is not None or name != model)):
                 continue
-            if kind != "model" and not _same_system(history, line):
-                continue
-            held = _latest(history, moment)
+            held = _latest(history, moment, system)
             if held:
                 yield _inferred(kind, name, held, seq)
 
-    def _with_approval(self, asserted: InForce, moment: str | None, seq: int) -> InForce:
+    def _with_approval(self, asserted: InForce, moment: str | None, system: str | None, seq: int) -> InForce:
         """An asserted version with the change that brought it, where one is recorded."""
         history = self._by_name.get(("model", asserted.name), [])
         brought = [
             change
             for change in history
-            if change.version_to == asserted.version and (moment is None or change.at <= _cut(moment))
+            if change.version_to == asserted.version
+            and (system is None or change.system in (None, system))
+            and (moment is None or change.at <= _cut(moment))
         ]
         if not brought:
             return asserted
@@ -116,16 +116,19 @@ def _model_name(line: Mapping[str, Any]) -> str | None:
     return line.get("model_ref", {}).get("name") or line.get("gen_ai_request_model")
 
 
-def _same_system(history: Sequence[Change], line: Mapping[str, Any]) -> bool:
-    """A change that names a system holds for that system only; one that names none holds for every."""
-    system = line.get("system")
-    return any(change.system is None or system is None or change.system == system for change in history)
+def _latest(history: Sequence[Change], moment: str, system: str | None) -> list[Change]:
+    """The change, or the changes at one instant, that came last at or before a moment.
 
-
-def _latest(history: Sequence[Change], moment: str) -> list[Change]:
-    """The change, or the changes at one instant, that came last at or before a moment."""
+    A change that names a system holds for that system only; one that names none holds for every. For an event that
+    names no system, what holds in each of them contends.
+    """
     before = [change for change in history if change.at <= _cut(moment)]
-    return [change for change in before if change.at == before[-1].at] if before else []
+    systems = {change.system for change in before} if system is None else {system}
+    held: set[Change] = set()
+    for each in systems:
+        mine = [change for change in before if change.system in (None, each)]
+        held.update(change for change in mine if change.at == mine[-1].at)
+    return [change for change in before if change in held]
 
 
 def _inferred(kind: str, name: str, held: Sequence[Change], seq: int) -> InForce:
@@ -169,12 +172,16 @@ SELECT c.record_id, c.seq, c.source, c.source_id,
 FROM change_list c
 LEFT JOIN LATERAL (
     SELECT p.record_id, p.occurred_at AS approved_at, p.seq, p.seq > c.seq AS committed_later FROM change_list p
-    WHERE p.kind = 'approval' AND p.decision = 'approved' AND list_has_any(p.approves, c.names)
+    WHERE p.kind = 'approval' AND p.decision = 'approved' AND list_has_any(p.approves, c.names) AND NOT EXISTS (
+        FROM change_list w
+        WHERE w.kind = 'approval' AND w.decision IN ('rejected', 'revoked') AND list_has_any(w.approves, c.names)
+            AND w.occurred_at > p.occurred_at AND w.occurred_at <= coalesce(c.occurred_at, c.observed_at)
+    )
     ORDER BY p.occurred_at NULLS LAST LIMIT 1
 ) a ON true
 LEFT JOIN LATERAL (
     SELECT p.record_id FROM change_list p
-    WHERE p.kind = 'approval' AND p.decision = 'rejected' AND list_has_any(p.approves, c.names) LIMIT 1
+    WHERE p.kind = 'approval' AND p.decision IN ('rejected', 'revoked') AND list_has_any(p.approves, c.names) LIMIT 1
 ) r ON true
 WHERE c.kind = 'change' AND c.change_type IS NOT NULL
 """

@@ -11,8 +11,9 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from ledger.errors import LostError, TamperedError
+from ledger.errors import LostError, MissingObjectError, TamperedError
 from ledger.store import Store
 
 
@@ -21,8 +22,8 @@ class Mirror:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        url = store.settings.store
-        self._local = None if "://" in url and not url.startswith("file://") else Path(url.removeprefix("file://"))
+        url = urlsplit(store.objects.url)
+        self._local = Path(unquote(url.path)) if url.scheme == "file" else None
         self._cache = store.settings.cache / "events"
         self._seen: dict[Path, str] = {}
 
@@ -34,12 +35,12 @@ class Mirror:
         item = entry["events"]
         if self._local is not None:
             path = self._local / str(item["path"])
-        else:
-            path = self._cache / f"{item['sha256']}.parquet"
-            if not path.exists():
-                self._fetch(item, path)
-        self._check(item, path)
-        return path
+            self._check(item, path)
+            return path
+        copy = self._cache / f"{item['sha256']}.parquet"
+        if not self._is_good(item, copy):
+            self._fetch(item, copy)
+        return copy
 
     def _check(self, item: Mapping[str, Any], path: Path) -> None:
         """Hash the file unless it was hashed in this state before."""
@@ -59,8 +60,27 @@ class Mirror:
             self._write(mark, state.encode())
         self._seen[path] = state
 
+    def _is_good(self, item: Mapping[str, Any], copy: Path) -> bool:
+        """Whether there is a copy and it is the right one: a damaged copy says nothing of the store."""
+        if not copy.exists():
+            return False
+        try:
+            self._check(item, copy)
+        except TamperedError:
+            return False
+        return True
+
     def _fetch(self, item: Mapping[str, Any], copy: Path) -> None:
-        self._write(copy, self._store.objects.get(item["path"]))
+        """Copy the file and check it; a wrong one does not stay, so that a restored object is seen."""
+        try:
+            self._write(copy, self._store.objects.get(item["path"]))
+        except MissingObjectError:
+            raise LostError(f"{item['path']} is missing", path=item["path"]) from None
+        try:
+            self._check(item, copy)
+        except TamperedError:
+            copy.unlink(missing_ok=True)
+            raise
 
     def _write(self, path: Path, data: bytes) -> None:
         self._cache.mkdir(parents=True, exist_ok=True)

@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import duckdb
+import orjson
 import pyarrow as pa
 
 from ledger.errors import QueryRefusedError
 from ledger.store import Store
 from replay import catalog
-from replay.views import statements
+from replay.views import NAMES, statements
 
 MAX_ROWS: Final = 100_000
 MAX_SECONDS: Final = 60.0
 MEMORY: Final = "1GB"
+_TABLE_FUNCTIONS: Final = frozenset({"generate_series", "range", "unnest"})
+"""Functions that a FROM may call: they read nothing."""
 
 
 class Result(NamedTuple):
@@ -25,6 +28,13 @@ class Result(NamedTuple):
 
     table: pa.Table
     more: bool
+
+    def rows(self) -> list[list[Any]]:
+        """Plain values, row by row. Raises QueryRefusedError for a date or time that Python cannot hold."""
+        try:
+            return [list(row) for row in zip(*(column.to_pylist() for column in self.table.columns), strict=True)]
+        except (OverflowError, ValueError):
+            raise QueryRefusedError("a date or time is out of range", hint="Cast it to VARCHAR.") from None
 
 
 def query(store: Store, sql: str, parameters: Sequence[Any] = (), limit: int = 1000) -> Result:
@@ -61,6 +71,7 @@ def run(guarded: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] 
             if rows > limit:
                 break
         table = pa.Table.from_batches(batches, reader.schema)
+        table = table.rename_columns(_distinct(table.column_names))
     except duckdb.InterruptException:
         raise QueryRefusedError(f"the query was stopped after {MAX_SECONDS:.0f} seconds") from None
     except duckdb.PermissionException:
@@ -74,9 +85,8 @@ def run(guarded: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] 
 
 def _prepare(guarded: duckdb.DuckDBPyConnection, store: Store, paths: Sequence[str]) -> None:
     """Attach the catalog, make the views, then shut every door and lock it."""
-    file = store.settings.cache / "catalog.duckdb"
     guarded.execute("SET TimeZone = 'UTC'")
-    guarded.execute(f"ATTACH {_quote(str(file))} AS catalog (READ_ONLY)")
+    file = catalog.attach(guarded, store)
     for statement in statements(paths):
         guarded.execute(statement)
     allowed = ", ".join(_quote(path) for path in [*paths, str(file)])
@@ -100,6 +110,57 @@ def _check(guarded: duckdb.DuckDBPyConnection, sql: str) -> None:
         raise QueryRefusedError(f"the query cannot be read: {_first_line(error)}") from None
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise QueryRefusedError("a query is exactly one SELECT")
+    for kind, name in _sources(_parsed(guarded, sql)):
+        if kind == "TABLE_FUNCTION" and name not in _TABLE_FUNCTIONS:
+            raise QueryRefusedError(f"the query reaches outside the views: the function {name!a}")
+        if kind == "BASE_TABLE" and name not in NAMES:
+            raise QueryRefusedError(f"the query reaches outside the views: {name!a} is none of them")
+
+
+def _parsed(guarded: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    """DuckDB's own syntax tree of the query: what it does with names is decided by what it read."""
+    try:
+        row = guarded.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
+        tree = orjson.loads(row[0]) if row else {}
+    except (duckdb.Error, orjson.JSONDecodeError):
+        raise QueryRefusedError("the query is nested too deeply to be checked") from None
+    if tree.get("error") is not False:
+        raise QueryRefusedError(f"the query cannot be checked: {str(tree.get('error_message'))[:500]}")
+    return tree
+
+
+def _sources(tree: Any) -> Iterator[tuple[str, str]]:
+    """What the query reads: (BASE_TABLE, its name, dots for any catalog or schema) or (TABLE_FUNCTION, its name)."""
+    named: set[str] = set()
+    tables: list[str] = []
+    left = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, list):
+            left += node
+            continue
+        if not isinstance(node, dict):
+            continue
+        left += node.values()
+        named.update(item["key"].lower() for item in (node.get("cte_map") or {}).get("map", ()))
+        if node.get("type") == "BASE_TABLE":
+            path = (node["catalog_name"], node["schema_name"], node["table_name"])
+            tables.append(".".join(part.lower() for part in path if part))
+        elif node.get("type") == "TABLE_FUNCTION":
+            yield "TABLE_FUNCTION", str(node["function"]["function_name"]).lower()
+    yield from (("BASE_TABLE", name) for name in tables if name not in named)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Column names, each once: a second ``a`` becomes ``a_1``, as DuckDB names it in a subquery."""
+    found: dict[str, None] = {}
+    for name in names:
+        number, distinct = 0, name
+        while distinct in found:
+            number += 1
+            distinct = f"{name}_{number}"
+        found[distinct] = None
+    return list(found)
 
 
 def _first_line(error: duckdb.Error) -> str:

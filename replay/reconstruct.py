@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ingest.formats.sealed import REFERENCE, unpack_pieces
 from ledger.access import Receipt
-from ledger.content import Revealed
 from ledger.errors import ErasedError, LostError, NotFoundError, UnverifiableError
+from ledger.revealed import Revealed
 from replay.catalog import Catalog
 from replay.records import find_records
 

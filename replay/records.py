@@ -6,14 +6,29 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from ledger import canonical, entries, merkle, records
-from ledger.errors import NotFoundError, TamperedError, UsageError
+from ledger.errors import FormatError, NotFoundError, TamperedError, UsageError
 from ledger.notes import Verifier
 from ledger.partition_reader import PartitionReader
 from ledger.proofs import TlogProof, parse_proof, verify_proof
 from replay.catalog import Catalog
 
+EXTRA_TYPE: Final = "evidence/record-proof/1"
 _ID: Final = re.compile(r"[0-9a-f]{6,64}\Z")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class _Extra(msgspec.Struct, forbid_unknown_fields=True, rename={"type": "_"}):
+    """What a proof's ``extra`` holds: the steps from a record's line to the partition's root."""
+
+    type: str
+    entry: str
+    line: str
+    path: list[str]
+    row: int
+    rows: int
 
 
 class Place(NamedTuple):
@@ -77,6 +92,8 @@ def prove(catalog: Catalog, place: Place, checkpoint: tuple[int, bytes]) -> Reco
     """
     entry = catalog.partitions()[place.partition]
     size, note = checkpoint
+    if size > len(catalog.store.history.leaves):
+        catalog.store.refresh()
     if entry.index >= size:
         raise NotFoundError("the record is committed but not published yet", hint="Run `evidence seal` to publish.")
     lines: list[bytes] = (
@@ -90,7 +107,7 @@ def prove(catalog: Catalog, place: Place, checkpoint: tuple[int, bytes]) -> Reco
     hashes = merkle.inclusion_proof(catalog.store.history.leaves[:size], entry.index)
     extra = canonical.encode(
         {
-            "_": "evidence/record-proof/1",
+            "_": EXTRA_TYPE,
             "entry": entry.data.decode(),
             "line": lines[place.row].decode(),
             "path": [item.hex() for item in path],
@@ -116,15 +133,25 @@ def prove(catalog: Catalog, place: Place, checkpoint: tuple[int, bytes]) -> Reco
 def check(tlog_proof: bytes, verifiers: Sequence[Verifier]) -> None:
     """Verify a record's proof from its bytes alone, as anyone with the log's key can. Raises on any mismatch."""
     proof = parse_proof(tlog_proof)
-    extra = canonical.decode(proof.extra or b"")
-    entry = entries.decode(extra["entry"].encode())
-    verify_proof(proof, extra["entry"].encode(), verifiers)
-    line = extra["line"].encode()
+    extra = _extra(proof)
+    entry = entries.decode(extra.entry.encode())
+    verify_proof(proof, extra.entry.encode(), verifiers)
+    line = extra.line.encode()
     records.parse_line(line)
-    if entry["rows"] != extra["rows"]:
-        raise TamperedError("the proof states another number of rows than the entry")
-    path = [bytes.fromhex(item) for item in extra["path"]]
-    merkle.verify_inclusion(merkle.leaf_hash(line), extra["row"], entry["rows"], path, bytes.fromhex(entry["root"]))
+    if entry["type"] != "partition" or entry["rows"] != extra.rows:
+        raise TamperedError("the proof's entry is no partition of the stated number of rows")
+    path = [bytes.fromhex(item) for item in extra.path]
+    merkle.verify_inclusion(merkle.leaf_hash(line), extra.row, extra.rows, path, bytes.fromhex(entry["root"]))
+
+
+def _extra(proof: TlogProof) -> _Extra:
+    try:
+        extra = msgspec.convert(canonical.decode(proof.extra or b""), _Extra)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"not a record's proof: {error}") from None
+    if extra.type != EXTRA_TYPE or not all(map(_SHA256.match, extra.path)):
+        raise FormatError("not a record's proof of a known version")
+    return extra
 
 
 def as_json(proof: RecordProof) -> dict[str, Any]:

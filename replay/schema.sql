@@ -10,7 +10,8 @@ CREATE TABLE IF NOT EXISTS partition_list (
 CREATE TABLE IF NOT EXISTS session_parts (
     session VARCHAR, partition INTEGER, first_row BIGINT, rows BIGINT, first_at TIMESTAMPTZ, last_at TIMESTAMPTZ,
     inferences BIGINT, tools BIGINT, policies BIGINT, failures BIGINT, models VARCHAR[], decisions VARCHAR[],
-    statuses VARCHAR[], sources VARCHAR[], input_tokens BIGINT, output_tokens BIGINT, subjects VARCHAR[], timed BIGINT
+    statuses VARCHAR[], sources VARCHAR[], input_tokens BIGINT, output_tokens BIGINT, subjects VARCHAR[], timed BIGINT,
+    owners VARCHAR[]
 );
 
 CREATE TABLE IF NOT EXISTS subject_parts (subject VARCHAR, partition INTEGER, rows BIGINT);

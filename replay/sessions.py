@@ -61,6 +61,12 @@ FROM session_parts GROUP BY session
 """One row a session. A part without a time of its own (an envelope) does not stretch the session to today."""
 
 
+# An owner who is declared but has no role is a person all the same.
+_OF_PERSON: Final = """
+session IN (SELECT session FROM session_parts WHERE list_has_any(list_concat(subjects, owners), ?::VARCHAR[]))
+"""
+
+
 def find_sessions(catalog: Catalog, wanted: Filter) -> list[SessionRow]:
     """Sessions, the newest first. Raises NotFoundError for a person whom the keyring does not know."""
     having, parameters = _conditions(catalog.store, wanted)
@@ -79,7 +85,7 @@ def _conditions(store: Store, wanted: Filter) -> tuple[list[str], list[Any]]:
         references = store.keyring.lookup(wanted.user)
         if not references:
             raise NotFoundError("the keyring knows no such identifier", hint="Give it as the source wrote it.")
-        having.append("list_has_any(subjects, ?::VARCHAR[])")
+        having.append(_OF_PERSON)
         parameters.append(references)
     if wanted.model is not None:
         having.append("list_contains(models, ?)")

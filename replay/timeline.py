@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,8 +11,8 @@ import msgspec
 from ingest import formats
 from ingest.formats.base import Message, Rendered
 from ledger.access import Receipt
-from ledger.content import Revealed
 from ledger.errors import NotFoundError, UnverifiableError
+from ledger.revealed import Revealed
 from replay.catalog import Catalog, session_parts
 from replay.lineage import InForce, Lineage
 
@@ -60,29 +60,31 @@ def open_session(catalog: Catalog, session: str, receipt: Receipt) -> Session:
         events = catalog.mirror.path(entry.value)
         revealed = catalog.store.reveal(receipt, entry.value, part.first_row, part.rows, events)
         rows += [(entry.seq, row) for row in revealed]
-    rows.sort(key=lambda item: _order(item[1]))
+    rows = [(seq, row) for seq, row in rows if row.line["kind"] != "envelope"]
+    by_sequence = all("seq" in row.line for _, row in rows) and not all("occurred_at" in row.line for _, row in rows)
+    rows.sort(key=lambda item: _order(item[1].line, by_sequence))
     return Session(session, tuple(_events(rows, Lineage(catalog))))
 
 
-def _order(row: Revealed) -> tuple[str, int, str, int, int]:
-    """Time where every event has one, else the source's sequence, else the order of the input."""
-    line = row.line
+def _order(line: Mapping[str, Any], by_sequence: bool) -> tuple[str, int, str, int, int]:
+    """Time where every event has one, else the source's sequence; equal ones in the order of their input.
+
+    Where some events have neither, those without a time stand first.
+    """
     place = line.get("input", {})
-    at = line.get("occurred_at", "")[:-1]
+    at = "" if by_sequence else line.get("occurred_at", "")[:-1]
     return at, line.get("seq", 1 << 53), place.get("ref", ""), place.get("step", 0), place.get("part", 1 << 53)
 
 
 def _events(rows: Sequence[tuple[int, Revealed]], lineage: Lineage) -> Iterable[TimelineEvent]:
-    shown: list[Message] = []
+    shown: list[Essence] = []
     seen: set[tuple[str, str]] = set()
     before: str | None = None
     for seq, row in rows:
         line = row.line
-        if line["kind"] == "envelope":
-            continue
         rendered = _render(row)
         new, repeated = _without_history(rendered.input, shown)
-        shown.extend((*new, *rendered.output))
+        shown.extend(_essence(message) for message in (*new, *rendered.output))
         own_id = (line["source"], line["source_id"])
         at = line.get("occurred_at")
         yield TimelineEvent(
@@ -114,23 +116,30 @@ def _render(row: Revealed) -> Rendered:
         return Rendered(notes=(error.message,))
 
 
-def _without_history(messages: Sequence[Message], shown: Sequence[Message]) -> tuple[tuple[Message, ...], int]:
+Essence = tuple[str, tuple[tuple[str, str, str], ...]]
+"""What makes two messages the same to a reader."""
+
+
+def _without_history(messages: Sequence[Message], shown: Sequence[Essence]) -> tuple[tuple[Message, ...], int]:
     """Messages not shown yet: gateways log every request with the whole conversation before it.
 
-    The longest beginning of ``messages`` that consists of messages shown already is left out. A system message
-    that differs, or an edited history, is shown again in full from where it differs.
+    The longest beginning of ``messages`` that was shown already, in this order, is left out. A system message that
+    differs, or an edited or reordered history, is shown again in full from where it differs.
     """
-    known = {_essence(message) for message in shown}
+    earlier = iter(shown)
     count = 0
-    while count < len(messages) and _essence(messages[count]) in known:
+    while count < len(messages) and _essence(messages[count]) in earlier:
         count += 1
     if count == len(messages) and count and messages[-1].role == "user":
         count -= 1
     return tuple(messages[count:]), count
 
 
-def _essence(message: Message) -> tuple[str, tuple[tuple[str, str, str], ...]]:
-    return message.role, tuple((part.type, part.name, part.text) for part in message.parts)
+def _essence(message: Message) -> Essence:
+    """A tool's result is known by its words: a request that hands it on often leaves out the tool's name."""
+    return message.role, tuple(
+        (part.type, "" if part.type == "tool_call_response" else part.name, part.text) for part in message.parts
+    )
 
 
 def _gap(before: str | None, at: str | None) -> float | None:

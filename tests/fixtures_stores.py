@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import Any
 import pytest
 
 from ingest.pipeline import Pipeline, Summary
-from ledger import notes
+from ledger import notes, records
 from ledger.create import create
 from ledger.decryption import Decryptor
 from ledger.objects import Objects, open_objects
+from ledger.partition_reader import PartitionReader
 from ledger.settings import Settings, load
 from ledger.store import Store, open_keyring
 from ledger.verify import Options, Pin, Report, verify
+from replay import access, catalog
+from replay.reconstruct import reconstruct, resolve_input
 
 SAMPLE_LOGS = Path(__file__).resolve().parents[1] / "sample_data" / "logs"
 
@@ -72,6 +76,23 @@ class Installation:
             return verify(self.objects(), Options(level=level, trusted=trusted, **options))  # type: ignore[arg-type]
         finally:
             keyring.close()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Every record line, in the order of the log."""
+        with self.open() as store:
+            readers = [PartitionReader(store.objects, entry.value) for entry in store.history.partitions()]
+            return [
+                records.parse_line(line)
+                for reader in readers
+                for line in reader.all_rows(["line"]).column("line").to_pylist()
+            ]
+
+    def reconstruct(self, *paths: Path) -> list[bytes]:
+        """The bytes of ingested files, from the store alone."""
+        with self.open() as store, catalog.opened(store) as listed:
+            receipt = access.record(store, "test", "test", {})
+            found = [resolve_input(listed, os.path.realpath(path), "") for path in paths]
+            return [b"".join(reconstruct(listed, name, receipt)) for name in found]
 
 
 def make_installation(

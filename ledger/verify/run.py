@@ -100,7 +100,7 @@ def _deep(objects: ReadObjects, report: Report, history: History, chosen: Sequen
             accesses.setdefault(spool, set()).add(number)
         options.progress(done + 1, len(chosen))
     fast.check_objects(objects, report, [item for item in fast.listed_objects(chosen) if "ledger/blob/" in item.path])
-    _check_access_numbers(report, chosen, accesses)
+    _check_access_numbers(report, history, chosen, accesses)
     _note_unrecorded(report, history)
     if options.open_decryptor is None:
         report.notes.append("content was not opened: no keyring was given")
@@ -166,21 +166,25 @@ def _numbers(ranges: Iterable[Sequence[int]]) -> set[int]:
     return {number for first, last in ranges for number in range(first, last + 1)}
 
 
-def _check_access_numbers(report: Report, chosen: Sequence[Entry], found: dict[str, set[int]]) -> None:
-    """Every access number that an entry states must have its record: a missing one was looked at unrecorded."""
-    for entry in chosen:
-        for spool in entry.value.get("spools", ()):
+def _check_access_numbers(
+    report: Report, history: History, chosen: Sequence[Entry], found: dict[str, set[int]]
+) -> None:
+    """Every access number that a commit states must have its record in the commit's partition."""
+    paths = {entry.seq: entry.value["events"]["path"] for entry in chosen if "spools" in entry.value}
+    for entry in history.entries:
+        for spool in entry.value.get("spools", ()) if entry.seq in paths else ():
             stated = set(range(spool["first"], spool["last"] + 1)) - _numbers(spool.get("missing", ()))
-            path = entry.value["events"]["path"]
             for number in sorted(stated - found.get(spool["spool"], set())):
-                report.add(Verdict.TAMPERED, path, f"access {number} of spool {spool['spool']} has no record")
+                reason = f"access {number} of spool {spool['spool']} has no record"
+                report.add(Verdict.TAMPERED, paths[entry.seq], reason)
 
 
 def _note_unrecorded(report: Report, history: History) -> None:
     for entry in history.entries:
         for spool in entry.value.get("spools", ()):
-            for number in sorted(_numbers(spool.get("missing", ()))):
-                report.notes.append(f"access {number} of spool {spool['spool']} was taken and never recorded")
+            for first, last in spool.get("missing", ()):
+                numbers = str(first) if first == last else f"{first} to {last}"
+                report.notes.append(f"access {numbers} of spool {spool['spool']} was taken and never recorded")
 
 
 def _note_unknown(report: Report, history: History) -> None:

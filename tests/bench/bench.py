@@ -110,7 +110,8 @@ class Bench:
         try:
             processes.seconds(command)
         except processes.FailedError as failed:
-            reason = next((line for line in str(failed).splitlines() if "Error:" in line), "it failed")[:160]
+            reason = next((line for line in str(failed).splitlines() if "Error:" in line), "it failed")
+            reason = reason.replace(str(self.log), self.log.name)[:150]
             self.notes.append(f"{self.shape}: read_json runs with ignore_errors, since by default: {reason} ...")
             command.append("--ignore-errors")
             processes.seconds(command)
@@ -169,6 +170,7 @@ def machine() -> list[str]:
     cores = f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {platform.system()}"
     return [
         f"{cores}, Python {platform.python_version()}, {packages}",
+        "ours and plain: medians; ratio: median of the ratios of pairs of runs, which take turns",
         "peak memory: sum of PSS of all processes, sampled every 50 ms in a run that is not timed",
         "stored bytes: store, keyring, keys and configuration, without the cache; plain is the Parquet file",
         "verify deep: in one process, warm; open a session: p50, warm, access record included",

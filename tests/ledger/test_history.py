@@ -57,14 +57,20 @@ FORGERIES: dict[str, Callable[[HandMade], bytes]] = {
     "another log": lambda log: log.sign(beat(), origin="logs.example.com/other"),
     "a time that no calendar has": lambda log: log.sign(beat(), time="2026-13-45T25:00:00Z"),
     "replayed": lambda log: log.objects.get(commits.commit_path(log.history.seq)),
-    "no entry": lambda log: log.sign()),
-    "an entry of nothing": lambda log: log.sign(beat(), entries=(b"{}"),
+    "no entry": lambda log: log.sign(),
+    "an entry of nothing": lambda log: log.sign(b"{}"),
     "an entry that is not canonical": lambda log: log.sign(beat() + b" "),
     "a key entry without a key": lambda log: log.sign(raw(type="key", action="enrol"), by=["admin"]),
-    "a key entry with roles of another type": lambda log: log.sign(raw(type="key", action="enrol", vkey=log.signers["admin"].vkey, roles=7), by=["admin"]),
-    "a key entry with an unknown action": lambda log: log.sign(raw(type="key", action="bless", vkey=log.signers["admin"].vkey), by=["admin"]),
+    "a key entry with roles of another type": lambda log: log.sign(
+        raw(type="key", action="enrol", vkey=log.signers["admin"].vkey, roles=7), by=["admin"]
+    ),
+    "a key entry with an unknown action": lambda log: log.sign(
+        raw(type="key", action="bless", vkey=log.signers["admin"].vkey), by=["admin"]
+    ),
     "a key entry whose key is a list": lambda log: log.sign(raw(type="key", action="retire", vkey=[]), by=["admin"]),
-    "spool numbers without end": lambda log: log.sign(raw(type="heartbeat", spools=[{"spool": "x", "first": 1, "last": 2**52}])),
+    "spool numbers without end": lambda log: log.sign(
+        raw(type="heartbeat", spools=[{"spool": "x", "first": 1, "last": 2**52}])
+    ),
     "a partition outside its folders": lambda log: log.sign(partition("../../etc/passwd")),
     "a partition in the ledger's folder": lambda log: log.sign(partition("ledger/checkpoint")),
     "an altered signature": lambda log: log.sign(beat())[:-6] + b"AAA=\n",

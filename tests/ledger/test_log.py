@@ -142,8 +142,7 @@ def test_a_claim_counts_whole_or_not_at_all(
     assert numbers(log.objects) == ([1, 2] if name == "KILLED_AFTER" else [])
 
 
-def test_a_hundred_thousandth_of_a_log_is_enough_to_append(new_log: Callable[..., HandMade]) -> None:
-    """A writer that follows the log reads each commit once."""
+def test_a_writer_that_follows_the_log_reads_each_commit_once(new_log: Callable[..., HandMade]) -> None:
     log = new_log()
     log.append(20)
     reads: list[str] = []

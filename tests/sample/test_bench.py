@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read 
 
 
 def bench(*options: str) -> str:
-    command = [sys.executable, str(BENCH), "--events", "2000", "--runs", "1", "--sessions", "5", *options]
+    command = [sys.executable, str(BENCH), "--events", "500", "--runs", "1", "--sessions", "5", *options]
     done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -43,8 +43,8 @@ def test_every_figure_of_both_shapes_is_in_the_table(tmp_path: Path) -> None:
     assert {row[7] for row in rows[2:]} <= {"try", "reach", "no", "—"}
     assert "distinct content" in printed
     assert "mean line" in printed
-    assert (tmp_path / "single-2000.parquet").is_file()
-    assert (tmp_path / "history-2000.store" / "evidence.toml").is_file()
+    assert (tmp_path / "single-500.parquet").is_file()
+    assert (tmp_path / "history-500.store" / "evidence.toml").is_file()
 
 
 @pytest.mark.slow
