@@ -23,7 +23,7 @@ _ID_DIGITS: Final = 12
 def timeline(events: Sequence[TimelineEvent]) -> None:
     """Events in order with the pauses between them; what was in force is shown where it is new."""
     before: TimelineEvent | None = None
-    in_force: tuple[InForce, ...] = ()
+    known: dict[tuple[str, str], InForce] = {}
     for event in events:
         if event.idle is not None:
             length = words.duration(timedelta(seconds=event.idle))
@@ -31,9 +31,9 @@ def timeline(events: Sequence[TimelineEvent]) -> None:
         with st.container(border=True, gap="xsmall"):
             _head(event, before)
             _content(event)
-            if event.in_force and event.in_force != in_force:
-                in_force = event.in_force
-                _in_force(in_force)
+            held = {(item.type, item.name): item for item in event.in_force}
+            _in_force([item for name, item in held.items() if known.get(name) != item])
+            known.update(held)
         before = event
 
 

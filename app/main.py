@@ -12,7 +12,10 @@ PAGES = [
     st.Page("page_session.py", title="Session", icon=":material/forum:", url_path="session"),
 ]
 
-st.set_page_config(page_title="Evidence", page_icon=":material/verified_user:", layout="wide")
+# A named icon as favicon would be fetched from the internet by every browser that opens the app.
+SHIELD = '<svg viewBox="0 0 16 16"><path d="M8 1l6 2v5c0 4-3 6-6 7-3-1-6-3-6-7V3z" fill="#1f5f8b"/></svg>'
+
+st.set_page_config(page_title="Evidence", page_icon=SHIELD, layout="wide")
 page = st.navigation(PAGES, position="top")
 if page.url_path != "session":
     reveal.forget()

@@ -14,6 +14,8 @@ from replay.visible import one_line
 _WIDTHS: Final = {
     "Session": st.column_config.TextColumn(width=150),
     "Decisions": st.column_config.TextColumn(width=130),
+    **{name: st.column_config.NumberColumn(width=60) for name in ("Turns", "Tools", "Failed")},
+    "Sources": st.column_config.TextColumn(width=140),
 }
 _ROWS_IN_SIGHT: Final = 20
 

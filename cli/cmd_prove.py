@@ -19,7 +19,7 @@ def prove(
         str, typer.Argument(metavar="RECORD_ID", help="A record's id, or its first 6 or more digits.")
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Write the proof as a c2sp.org/tlog-proof file; never overwritten.")
+        Path | None, typer.Option("-o", "--out", help="Write a c2sp.org/tlog-proof file; never overwritten.")
     ] = None,
     store: StoreOption = None,
     config: ConfigOption = None,

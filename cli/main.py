@@ -22,7 +22,7 @@ from cli import (
     cmd_verify_bundle,
 )
 from cli.output import ReaderGoneError, emit
-from ledger.errors import EvidenceError
+from ledger.errors import EvidenceError, UsageError
 
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
@@ -63,6 +63,9 @@ def main() -> NoReturn:
         _leave(error.exit_code)
     except ReaderGoneError:
         _leave(READER_GONE)
+    except UnicodeEncodeError:
+        _report("an argument is not UTF-8", "", UsageError.exit_code, {})
+        _leave(UsageError.exit_code)
     except Exception as error:
         if os.environ.get("EVIDENCE_DEBUG"):
             raise

@@ -191,16 +191,17 @@ def _write(
 
 def _inputs(root: bytes, rows: Sequence[partition_writer.Row]) -> list[dict[str, Any]]:
     """What each input has in a partition: the portion, how many pieces, and their digest under the partition's key."""
-    pieces: dict[tuple[str, int], list[tuple[int, bytes]]] = {}
+    pieces: dict[tuple[str, int], list[tuple[int, str]]] = {}
     for row in rows:
         place = row.fields["input"]
-        pieces.setdefault((place["ref"], place["step"]), []).append((place.get("part", -1), row.content))
+        commitment = row.fields["content"]["commitment"]
+        pieces.setdefault((place["ref"], place["step"]), []).append((place.get("part", -1), commitment))
     return [
         {
             "ref": ref,
             "step": step,
             "rows": len(found),
-            "digest": partition_writer.input_digest(root, (content for _, content in sorted(found))),
+            "digest": partition_writer.input_digest(root, (commitment for _, commitment in sorted(found))),
         }
         for (ref, step), found in sorted(pieces.items())
     ]

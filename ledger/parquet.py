@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,24 +29,25 @@ CONTENT_SCHEMA: Final = pa.schema(
 _PRUNED_BY: Final = ["session", "occurred_at", "observed_at"]
 
 
-def write_events(
-    lines: Sequence[bytes], parsed: Sequence[Mapping[str, Any]], location: tuple[list[int], list[int], list[int]]
-) -> tuple[bytes, bytes]:
-    """An events file, one row a line in the order of the partition's tree; and its source keys (little-endian u64)."""
-    arrays = [pa.array(lines, pa.binary()), *records.derive(parsed), *(pa.array(x, pa.int32()) for x in location)]
-    table = pa.Table.from_arrays(arrays, schema=records.SCHEMA)
+def write_events(columns: Sequence[Sequence[pa.Array]]) -> bytes:
+    """An events file from blocks of rows, in the order of the partition's tree; each block has a column per field."""
+    arrays = [
+        pa.chunked_array(chunks, field.type)
+        for chunks, field in zip(zip(*columns, strict=True), records.SCHEMA, strict=True)
+    ]
     sink = pa.BufferOutputStream()
     pq.write_table(
-        table,
+        pa.Table.from_arrays(arrays, schema=records.SCHEMA),
         sink,
         row_group_size=EVENTS_GROUP,
         compression="zstd",
         compression_level=LEVEL,
-        use_dictionary=[field.name for field in records.SCHEMA if pa.types.is_dictionary(field.type)] + ["subjects"],
+        use_dictionary=[*records.CODES, "subjects"],
         write_statistics=_PRUNED_BY,
         store_schema=False,
     )
-    return sink.getvalue().to_pybytes(), table.column("source_key").to_numpy().astype("<u8").tobytes()
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
 
 
 def write_content(segments: Sequence[tuple[str, int, bytes, bytes]]) -> bytes:

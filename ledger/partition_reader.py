@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ledger import parquet, records
+from ledger import parquet
 from ledger.errors import FormatError, TamperedError
 from ledger.objects.base import ReadObjects
 from ledger.segments import Sealed
@@ -144,12 +144,3 @@ def iterate_segments(table: pa.Table) -> Iterator[tuple[int, str, int, Sealed]]:
         if number < 0 or version < 1:
             raise FormatError("a content file with an impossible segment number or key version")
         yield number, owner, version, Sealed(nonce, ciphertext)
-
-
-def events_schema() -> pa.Schema:
-    """The schema of an events file as it is read back: dictionaries come as plain text."""
-    fields = [
-        pa.field(field.name, pa.string() if pa.types.is_dictionary(field.type) else field.type, field.nullable)
-        for field in records.SCHEMA
-    ]
-    return pa.schema(fields)

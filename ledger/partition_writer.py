@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
 
 from ledger import merkle, parquet, records, segments
 from ledger.errors import FormatError, StorageError
@@ -116,44 +118,69 @@ def _order(row: Row) -> tuple[str, str, int, int]:
     return fields.get("session") or "", moment[:-1], item.get("step", 0), item.get("part", 0)
 
 
-def build(rows: Sequence[Row], place: Place, tree: KeyTree, keys: Mapping[str, DataKey]) -> Built:
+def build(rows: Iterable[Row], place: Place, tree: KeyTree, keys: Mapping[str, DataKey]) -> Built:
     """One partition of at least one row. Raises FormatError for a line that is too long."""
-    if not rows:
+    waiting = sorted(rows, key=_order)
+    if not waiting:
         raise FormatError("a partition has at least one row")
-    rows = sorted(rows, key=_order)
     kept = _Segments(place, tree, keys)
-    location: tuple[list[int], list[int], list[int]] = ([], [], [])
-    parsed: list[dict[str, Any]] = []
-    for row in rows:
-        segment, slot, chunks, commitment = kept.add(row.fields.get("session"), row.owner, row.content)
-        location[0].append(segment)
-        location[1].append(slot)
-        location[2].append(chunks)
-        fields = row.fields
-        fields["_"] = records.TYPE
-        fields["content"] = {
-            "commitment": commitment.hex(),
-            "length_class": records.length_class(len(row.content)),
-            "owner": row.owner,
-        }
-        parsed.append(fields)
-    lines = records.encode_lines(parsed)
-    if max(map(len, lines)) > records.MAX_LINE:
-        raise FormatError(f"a record line has at most {records.MAX_LINE} bytes")
-    root = merkle.root(merkle.leaf_hashes(lines))
-    events, source_keys = parquet.write_events(lines, parsed, location)
+    lines = _Lines(kept)
+    for start in range(0, len(waiting), records.BLOCK):
+        lines.add(waiting[start : start + records.BLOCK])
+    waiting.clear()
+    events = parquet.write_events(lines.columns)
     sealed = kept.seal()
     content_file = parquet.write_content(sealed)
     body = {
         "events": _object(place.events, events),
         "content": _object(place.content, content_file),
-        "rows": len(lines),
+        "rows": len(lines.leaves),
         "segments": len(sealed),
-        "root": root.hex(),
+        "root": merkle.root(lines.leaves).hex(),
         "schema": records.SCHEMA_SHA256,
-        **records.summary(parsed),
+        **lines.summary.as_entry(),
     }
-    return Built(events, content_file, body, source_keys)
+    return Built(events, content_file, body, lines.source_keys())
+
+
+class _Lines:
+    """Record lines, leaves and typed columns, block by block."""
+
+    def __init__(self, kept: _Segments) -> None:
+        self._kept = kept
+        self.leaves: list[bytes] = []
+        self.columns: list[list[pa.Array]] = []
+        self.summary = records.Summary()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Commit to the contents of some rows, in the order of the partition, and encode their lines."""
+        location: tuple[list[int], list[int], list[int]] = ([], [], [])
+        parsed = []
+        for fields, content, owner in rows:
+            segment, slot, chunks, commitment = self._kept.add(fields.get("session"), owner, content)
+            location[0].append(segment)
+            location[1].append(slot)
+            location[2].append(chunks)
+            fields["_"] = records.TYPE
+            fields["content"] = {
+                "commitment": commitment.hex(),
+                "length_class": records.length_class(len(content)),
+                "owner": owner,
+            }
+            parsed.append(fields)
+        lines = records.encode_lines(parsed)
+        if max(map(len, lines)) > records.MAX_LINE:
+            raise FormatError(f"a record line has at most {records.MAX_LINE} bytes")
+        self.leaves += merkle.leaf_hashes(lines)
+        places = [pa.array(numbers, pa.int32()) for numbers in location]
+        read = records.read_lines(lines)
+        self.columns.append([pa.array(lines, pa.binary()), *records.derive(read), *places])
+        self.summary.add(read)
+
+    def source_keys(self) -> bytes:
+        """The source keys in row order (little-endian u64)."""
+        at = records.SCHEMA.get_field_index("source_key")
+        return b"".join(block[at].to_numpy().astype("<u8").tobytes() for block in self.columns)
 
 
 def write(objects: AppendObjects, place: Place, built: Built) -> None:
@@ -167,9 +194,12 @@ def _object(path: str, data: bytes) -> dict[str, Any]:
     return {"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def input_digest(tree_root: bytes, pieces: Iterator[bytes]) -> str:
-    """HMAC-SHA256, under a key of the partition, of the bytes that one input has in this partition."""
+def input_digest(tree_root: bytes, commitments: Iterable[str]) -> str:
+    """HMAC-SHA256, under a key of the partition, over the commitments of one input's pieces in their order.
+
+    The commitments bind the bytes; whoever holds the partition's key and the contents can recompute both.
+    """
     mac = hmac.new(derive(tree_root, b"evidence/v1/input-digest"), digestmod=hashlib.sha256)
-    for piece in pieces:
-        mac.update(piece)
+    for commitment in commitments:
+        mac.update(bytes.fromhex(commitment))
     return mac.hexdigest()

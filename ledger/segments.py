@@ -17,10 +17,10 @@ import secrets
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from ledger import compression
 from ledger.errors import FormatError, TamperedError
 
 SALT_BYTES: Final = 32
@@ -29,7 +29,6 @@ CHUNK: Final = 16 * 1024 * 1024
 """A slice above this many bytes is cut into chunks, each in a segment of its own."""
 MAX_PLAINTEXT: Final = 2 * CHUNK
 """Bytes a segment's plaintext may have: bounds what a hostile frame can make a reader allocate."""
-LEVEL: Final = 3
 
 _INFO: Final = b"evidence/v1/segment"
 
@@ -102,23 +101,19 @@ def seal(key: bytes, context: bytes, salt: bytes, slices: Sequence[bytes]) -> Se
     for data in slices:
         pieces += (len(data).to_bytes(4, "big"), data)
     nonce = secrets.token_bytes(NONCE_BYTES)
-    frame = zstandard.ZstdCompressor(level=LEVEL).compress(b"".join(pieces))
+    frame = compression.compress(b"".join(pieces))
     return Sealed(nonce, AESGCM(key).encrypt(nonce, frame, context))
 
 
 def unseal(key: bytes, context: bytes, sealed: Sealed) -> Opened:
-    """Decrypt one segment. Raises TamperedError if the key or any byte is wrong, FormatError on a bad frame."""
+    """Decrypt one segment. Raises TamperedError if the key or any byte is wrong, FormatError on a bad frame,
+    UnverifiableError for a dictionary that this release does not have.
+    """
     try:
         frame = AESGCM(key).decrypt(sealed.nonce, sealed.ciphertext, context)
     except (InvalidTag, ValueError):
         raise TamperedError("a content segment does not decrypt under its key") from None
-    try:
-        size = zstandard.frame_content_size(frame)
-        if not SALT_BYTES <= size <= MAX_PLAINTEXT:
-            raise FormatError("a content segment states an impossible size")
-        plain = zstandard.ZstdDecompressor().decompress(frame, max_output_size=MAX_PLAINTEXT)
-    except zstandard.ZstdError:
-        raise FormatError("a content segment is no zstd frame") from None
+    plain = compression.decompress(frame, SALT_BYTES, MAX_PLAINTEXT)
     return Opened(plain[:SALT_BYTES], _split(plain))
 
 

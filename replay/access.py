@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from ledger import canonical
 from ledger.access import Receipt
+from ledger.errors import AccessNotRecordedError, EvidenceError, KeyringError, StorageError
 from ledger.store import Store
 
 
@@ -26,8 +27,12 @@ def record(store: Store, command: str, purpose: str, selection: Mapping[str, str
             "selection": dict(selection),
         }
     )
-    viewer = store.reference("operator", f"{name}@{host}")
-    return store.record_access(content, {"viewer": [viewer]})
+    try:
+        viewer = store.reference("operator", f"{name}@{host}")
+        return store.record_access(content, {"viewer": [viewer]})
+    except (KeyringError, StorageError, OSError) as error:
+        why = error.message if isinstance(error, EvidenceError) else type(error).__name__
+        raise AccessNotRecordedError(f"the access could not be recorded: {why}") from None
 
 
 def _operator() -> tuple[str, str]:

@@ -105,7 +105,10 @@ def _prepare(guarded: duckdb.DuckDBPyConnection, store: Store, paths: Sequence[s
 
 def _check(guarded: duckdb.DuckDBPyConnection, sql: str) -> None:
     try:
+        sql.encode()
         statements = guarded.extract_statements(sql)
+    except UnicodeEncodeError:
+        raise QueryRefusedError("the query is not UTF-8") from None
     except duckdb.Error as error:
         raise QueryRefusedError(f"the query cannot be read: {_first_line(error)}") from None
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
@@ -120,8 +123,8 @@ def _check(guarded: duckdb.DuckDBPyConnection, sql: str) -> None:
 def _parsed(guarded: duckdb.DuckDBPyConnection, sql: str) -> Any:
     """DuckDB's own syntax tree of the query: what it does with names is decided by what it read."""
     try:
-        row = guarded.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
-        tree = orjson.loads(row[0]) if row else {}
+        ((serialized,),) = guarded.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
+        tree = orjson.loads(serialized)
     except (duckdb.Error, orjson.JSONDecodeError):
         raise QueryRefusedError("the query is nested too deeply to be checked") from None
     if tree.get("error") is not False:

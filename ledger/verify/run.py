@@ -15,6 +15,8 @@ from ledger.history import Entry, History
 from ledger.objects import open_objects
 from ledger.objects.base import ReadObjects
 from ledger.verify import deep, derived, fast
+from ledger.verify.checked import Checked
+from ledger.verify.contents import Decryptor
 from ledger.verify.head import Head, check_head
 from ledger.verify.pin import Pin
 from ledger.verify.report import Report, Verdict
@@ -40,7 +42,7 @@ class Options:
     max_age: timedelta = timedelta(hours=48)
     fraction: int = 1
     workers: int = 2
-    open_decryptor: Callable[[], deep.Decryptor] | None = None
+    open_decryptor: Callable[[], Decryptor] | None = None
     endpoint: str | None = None
     progress: Callable[[int, int], None] = field(default=lambda _done, _total: None)
 
@@ -106,7 +108,7 @@ def _deep(objects: ReadObjects, report: Report, history: History, chosen: Sequen
         report.notes.append("content was not opened: no keyring was given")
 
 
-def _check_all(objects: ReadObjects, chosen: Sequence[Entry], options: Options) -> Iterator[tuple[Entry, deep.Checked]]:
+def _check_all(objects: ReadObjects, chosen: Sequence[Entry], options: Options) -> Iterator[tuple[Entry, Checked]]:
     size = sum(entry.value["events"]["size"] + entry.value["content"]["size"] for entry in chosen)
     if options.workers < 2 or size < _PARALLEL_ABOVE or objects.url.startswith("memory:"):
         decryptor = options.open_decryptor() if options.open_decryptor else None
@@ -123,19 +125,19 @@ def _check_all(objects: ReadObjects, chosen: Sequence[Entry], options: Options) 
         yield from zip(chosen, results, strict=True)
 
 
-_here: list[tuple[ReadObjects, deep.Decryptor | None]] = []
+_here: list[tuple[ReadObjects, Decryptor | None]] = []
 
 
-def _start_worker(url: str, endpoint: str | None, open_decryptor: Callable[[], deep.Decryptor] | None) -> None:
+def _start_worker(url: str, endpoint: str | None, open_decryptor: Callable[[], Decryptor] | None) -> None:
     _here.append((open_objects(url, endpoint=endpoint), open_decryptor() if open_decryptor else None))
 
 
-def _check_here(entry: dict[str, object]) -> deep.Checked:
+def _check_here(entry: dict[str, object]) -> Checked:
     objects, decryptor = _here[0]
     return deep.check_partition(objects, entry, decryptor)
 
 
-def _take(report: Report, history: History, entry: Entry, checked: deep.Checked) -> None:
+def _take(report: Report, history: History, entry: Entry, checked: Checked) -> None:
     """Put one partition's result into the report; missing content is lawful only if a later entry says so."""
     for problem in checked.problems:
         report.add(Verdict(problem.verdict), problem.path, problem.reason, problem.row, problem.record)

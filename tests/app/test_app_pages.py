@@ -25,6 +25,7 @@ LEONIE = "HV-104417"
 BLOCKED_CARD = "mira-34a7fff4"
 FIRST_WORDS = "My card was just declined at the bakery"
 PAGED = "mira-pages"
+NO_FILE_CAN_BE_MADE = Path("/proc")
 
 SCRIPTS = "mira-76b04a40"
 ESCAPES = "mira-93f4d669"
@@ -78,7 +79,8 @@ def turn_to(at: AppTest, name: str) -> AppTest:
 def show(at: AppTest, purpose: str) -> AppTest:
     """State a purpose and press the button."""
     at.text_input(key="session_purpose").set_value(purpose)
-    return button(at, "Show content").click().run()
+    button(at, "Show content").click().run()
+    return at
 
 
 def button(at: AppTest, label: str) -> Any:
@@ -305,6 +307,7 @@ def test_content_is_shown_after_its_access_record_is_written(page: Opens, sample
     assert FIRST_WORDS in shown
     assert 'get_account {"customer_number":"HV-104417"}' in shown, "tool calls are shown"
     assert "model mira-7b v1.4.0 (asserted)" in shown, "the version in force is shown"
+    assert shown.count("model mira-7b v1.4.0") == 1, "and only where it is new"
     badges = " ".join(item.value for item in at.markdown)
     for icon, text in (("check_circle", "content verified"), ("ink_eraser", "masked"), ("task_alt", "approved")):
         assert f":material/{icon}: {text}" in badges, "a badge has an icon and a text"
@@ -335,11 +338,11 @@ def test_what_is_done_on_the_page_afterwards_needs_no_further_record(page: Opens
     assert waiting(sample) == before
 
 
+@pytest.mark.skipif(not NO_FILE_CAN_BE_MADE.is_dir(), reason="needs a folder that refuses even root")
 def test_nothing_is_shown_if_the_access_cannot_be_recorded(
-    page: Opens, sample: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    page: Opens, sample: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "no-folder").write_text("")
-    monkeypatch.setenv("EVIDENCE_SPOOL", str(tmp_path / "no-folder"))
+    monkeypatch.setenv("EVIDENCE_SPOOL", str(NO_FILE_CAN_BE_MADE))
 
     at = show(page(sample, "session", session=BLOCKED_CARD), "ticket 4711")
 
