@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from replay import lineage
+from replay import approvals
 
 Colour = Literal["red", "orange", "green", "blue", "gray"]
 
@@ -78,11 +78,11 @@ CAPTURES: Final = {
 }
 
 APPROVALS: Final = {
-    lineage.APPROVED: Label("approved", ":material/task_alt:", "green"),
-    lineage.APPROVED_LATE: Label("approved after it took effect", ":material/schedule:", "orange"),
-    lineage.REJECTED: Label("rejected", ":material/cancel:", "red"),
-    lineage.NOT_EVIDENCED: Label("no approval evidenced here", ":material/warning:", "orange"),
-    lineage.TIME_UNKNOWN: Label("approved, time unknown", ":material/help:", "orange"),
+    approvals.APPROVED: Label("approved", ":material/task_alt:", "green"),
+    approvals.APPROVED_LATE: Label("approved after it took effect", ":material/schedule:", "orange"),
+    approvals.REJECTED: Label("rejected", ":material/cancel:", "red"),
+    approvals.NOT_EVIDENCED: Label("no approval evidenced here", ":material/warning:", "orange"),
+    approvals.TIME_UNKNOWN: Label("approved, time unknown", ":material/help:", "orange"),
 }
 
 OTHER: Final = Label("other", ":material/help:", "gray", "A code that this version of the app does not know.")

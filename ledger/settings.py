@@ -33,7 +33,7 @@ class Settings(BaseModel):
     pin: Path = Field(description="File that remembers the last verified checkpoint.")
     seal_rows: int = Field(default=100_000, ge=1, le=500_000, description="Rows after which a partition is sealed.")
     seal_bytes: int = Field(
-        default=64 * 1024 * 1024, ge=4096, le=1 << 30, description="Input bytes after which a partition is sealed."
+        default=32 * 1024 * 1024, ge=4096, le=1 << 30, description="Input bytes after which a partition is sealed."
     )
     workers: int = Field(default=2, ge=0, le=64, description="Processes that build partitions; 0: in this process.")
     retention_class: str = Field(

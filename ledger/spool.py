@@ -38,11 +38,11 @@ class SpoolFile:
     """One process's spool, locked for as long as it is open."""
 
     def __init__(self, folder: Path, spool: str, key: bytes) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.spool = spool
         self._cipher = AESGCM(key)
         self._path = folder / f"{spool}{SUFFIX}"
         try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise AccessNotRecordedError(f"cannot open the spool: {error.strerror}") from None

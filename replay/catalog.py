@@ -21,11 +21,20 @@ import msgspec
 from ledger.errors import StorageError
 from ledger.history import Entry
 from ledger.store import Store
+from replay.approvals import CHANGES_VIEW
 from replay.mirror import Mirror
 
 VERSION: Final = 2
 SCHEMA: Final = (Path(__file__).parent / "schema.sql").read_text()
-_TABLES: Final = ("state", "partition_list", "session_parts", "subject_parts", "input_parts", "change_list")
+_TABLES: Final = (
+    "state",
+    "partition_list",
+    "session_parts",
+    "subject_parts",
+    "input_parts",
+    "change_list",
+    "change_state",
+)
 _PATIENCE: Final = 90.0
 _FILE: Final = "catalog.duckdb"
 _SYNCING: Final = threading.Lock()
@@ -66,7 +75,7 @@ class Catalog:
             return
         for table in _TABLES:
             self.connection.execute(f"DROP TABLE IF EXISTS {table}")
-        self.connection.execute(SCHEMA)
+        create_tables(self.connection)
         self.connection.execute("INSERT INTO state VALUES (?, ?, 0)", [VERSION, self.store.history.store])
 
     def _follows(self, done: int) -> bool:
@@ -96,6 +105,14 @@ class Catalog:
             self.connection.execute(statement, {"partition": number, "path": path})
         if value["kinds"].keys() & {"change", "approval"}:
             self.connection.execute(_CHANGES, {"partition": number, "path": path, "seq": entry.seq})
+            # An approval can come long after its change, so the state of all is made anew: changes are few.
+            self.connection.execute(f"CREATE OR REPLACE TABLE change_state AS {CHANGES_VIEW}")
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """The empty tables of a catalog."""
+    connection.execute(SCHEMA)
+    connection.execute(f"CREATE OR REPLACE TABLE change_state AS {CHANGES_VIEW}")
 
 
 @contextlib.contextmanager

@@ -12,13 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
+from replay.approvals import NOT_EVIDENCED
 from replay.catalog import Catalog
-
-APPROVED: Final = "approved"
-APPROVED_LATE: Final = "approved after it took effect"
-REJECTED: Final = "rejected"
-NOT_EVIDENCED: Final = "no approval evidenced here"
-TIME_UNKNOWN: Final = "approved, time unknown"
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -157,41 +152,12 @@ def _cut(moment: str) -> str:
 
 _AS_TEXT: Final = "strftime(timezone('UTC', {}), '%Y-%m-%dT%H:%M:%S.%fZ')"
 
-CHANGES_VIEW: Final = f"""
-SELECT c.record_id, c.seq, c.source, c.source_id,
-    coalesce(c.occurred_at, c.observed_at) AS occurred_at, c.occurred_at IS NOT NULL AS time_known,
-    c.change_type, c.change_name, c.change_from, c.change_to, c.system, c.status, c.subjects,
-    a.approved_at, a.record_id AS approval_record, a.seq AS approval_seq, a.committed_later,
-    CASE
-        WHEN a.record_id IS NULL AND r.record_id IS NOT NULL THEN '{REJECTED}'
-        WHEN a.record_id IS NULL THEN '{NOT_EVIDENCED}'
-        WHEN a.approved_at IS NULL THEN '{TIME_UNKNOWN}'
-        WHEN a.approved_at > coalesce(c.occurred_at, c.observed_at) THEN '{APPROVED_LATE}'
-        ELSE '{APPROVED}'
-    END AS approval
-FROM change_list c
-LEFT JOIN LATERAL (
-    SELECT p.record_id, p.occurred_at AS approved_at, p.seq, p.seq > c.seq AS committed_later FROM change_list p
-    WHERE p.kind = 'approval' AND p.decision = 'approved' AND list_has_any(p.approves, c.names) AND NOT EXISTS (
-        FROM change_list w
-        WHERE w.kind = 'approval' AND w.decision IN ('rejected', 'revoked') AND list_has_any(w.approves, c.names)
-            AND w.occurred_at > p.occurred_at AND w.occurred_at <= coalesce(c.occurred_at, c.observed_at)
-    )
-    ORDER BY p.occurred_at NULLS LAST LIMIT 1
-) a ON true
-LEFT JOIN LATERAL (
-    SELECT p.record_id FROM change_list p
-    WHERE p.kind = 'approval' AND p.decision IN ('rejected', 'revoked') AND list_has_any(p.approves, c.names) LIMIT 1
-) r ON true
-WHERE c.kind = 'change' AND c.change_type IS NOT NULL
-"""
-
 
 def changes(catalog: Catalog) -> list[Change]:
     """Every change that names what it changed, in the order in which they took effect."""
     rows = catalog.connection.execute(f"""
         SELECT record_id, seq, source, source_id, {_AS_TEXT.format("occurred_at")}, change_type, change_name,
             change_from, change_to, system, approval, {_AS_TEXT.format("approved_at")}, approval_record, approval_seq
-        FROM ({CHANGES_VIEW}) WHERE change_name IS NOT NULL ORDER BY occurred_at, seq, record_id
+        FROM change_state WHERE change_name IS NOT NULL ORDER BY occurred_at, seq, record_id
     """).fetchall()
     return [Change(*row) for row in rows]

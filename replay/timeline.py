@@ -116,8 +116,8 @@ def _render(row: Revealed) -> Rendered:
         return Rendered(notes=(error.message,))
 
 
-Essence = tuple[str, tuple[tuple[str, str, str], ...]]
-"""What makes two messages the same to a reader."""
+Essence = tuple[str, tuple[str, ...]]
+"""A message's role and the texts of its parts."""
 
 
 def _without_history(messages: Sequence[Message], shown: Sequence[Essence]) -> tuple[tuple[Message, ...], int]:
@@ -136,10 +136,8 @@ def _without_history(messages: Sequence[Message], shown: Sequence[Essence]) -> t
 
 
 def _essence(message: Message) -> Essence:
-    """A tool's result is known by its words: a request that hands it on often leaves out the tool's name."""
-    return message.role, tuple(
-        (part.type, "" if part.type == "tool_call_response" else part.name, part.text) for part in message.parts
-    )
+    """What makes two messages the same to a reader: sources name calls and tools differently in each place."""
+    return message.role, tuple(part.text for part in message.parts)
 
 
 def _gap(before: str | None, at: str | None) -> float | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from replay.lineage import CHANGES_VIEW
 from replay.sessions import SESSION_TABLE
 
 _JSON_TEXT: Final = (
@@ -57,7 +56,7 @@ def statements(paths: Sequence[str]) -> list[str]:
         FROM (SELECT *, decode(line)::JSON AS json FROM {source})
         """,
         f"CREATE VIEW sessions AS {_SESSIONS}",
-        f"CREATE VIEW changes AS {_qualified(CHANGES_VIEW)}",
+        "CREATE VIEW changes AS SELECT * FROM catalog.change_state",
         """
         CREATE VIEW partitions AS
         SELECT partition, entry, seq, committed_at, date, rows, segments, root, retention_class, from_time, to_time,
@@ -75,10 +74,6 @@ def statements(paths: Sequence[str]) -> list[str]:
         SELECT record_id, occurred_at, subject_roles, source_id, owner FROM records WHERE kind = 'access'
         """,
     ]
-
-
-def _qualified(view: str) -> str:
-    return view.replace("FROM change_list", "FROM catalog.change_list")
 
 
 NAMES: Final = ("records", "sessions", "changes", "partitions", "inputs", "accesses")

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -158,7 +158,6 @@ class Keyring:
             ).first()
         if row is None:
             self._explain_missing(reference)
-            raise KeyringError(f"key version {version} of subject {reference} is not in this keyring")
         return self._unwrap(row.epoch, row.wrapped)
 
     def state(self, reference: str) -> str:
@@ -167,7 +166,7 @@ class Keyring:
             row = connection.execute(select(tables.subjects.c.state).where(tables.subjects.c.ref == reference)).first()
         return "never existed" if row is None else str(row.state)
 
-    def _explain_missing(self, reference: str) -> None:
+    def _explain_missing(self, reference: str) -> NoReturn:
         state = self.state(reference)
         if state == "erased":
             raise ErasedError(f"the key of subject {reference} was destroyed")
@@ -190,19 +189,22 @@ class Keyring:
         """First data keys for references that have no state yet; an erased one keeps its state and gets none."""
         now = utc_now()
         epoch_key = self._epochs[self.epoch]
-        rows = [{"ref": ref, "state": "live", "created_at": now} for ref in references]
-        new = _insert_new(connection, tables.subjects, rows)
+        table = tables.subjects
+        known: set[str] = set()
+        for batch in _batches(references):
+            known.update(connection.execute(select(table.c.ref).where(table.c.ref.in_(batch))).scalars())
+        new = [reference for reference in references if reference not in known]
+        _insert_new(connection, table, [{"ref": ref, "state": "live", "created_at": now} for ref in new])
         keys = [
             {
-                "ref": row["ref"],
+                "ref": reference,
                 "version": 1,
                 "epoch": self.epoch,
                 "wrapped": aes_key_wrap(epoch_key, secrets.token_bytes(KEY_BYTES)),
             }
-            for row in new
+            for reference in new
         ]
-        if keys:
-            connection.execute(insert(tables.data_keys), keys)
+        _insert_new(connection, tables.data_keys, keys)
 
     def _references(self, connection: Connection, macs: Sequence[bytes]) -> dict[bytes, str]:
         known: dict[bytes, str] = {}
@@ -284,16 +286,8 @@ def _batches(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
         yield items[start : start + _BATCH]
 
 
-def _insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Insert the rows whose primary key is not there yet; the rows that this call inserted."""
+def _insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert the rows whose primary key is not there yet: what another process inserted first stays."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    (key,) = table.primary_key.columns
-    inserted = set()
-    for batch in _batches(rows):
-        statement = dialect.insert(table).values(list(batch)).on_conflict_do_nothing().returning(key)
-        inserted |= {_plain(value) for value in connection.execute(statement).scalars()}
-    return [row for row in rows if row[key.name] in inserted]
-
-
-def _plain(value: Any) -> Any:
-    return bytes(value) if isinstance(value, (memoryview, bytearray)) else value
+    if rows:
+        connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,7 +57,9 @@ class Pin:
                 raise FormatError("not a pin of a known version")
             pin = cls(value["vkey"], value["checkpoint"], value["seq"], value["verified_at"], value["cursor"])
             pin.checkpoint  # noqa: B018 - a pin whose own signature is wrong is refused when it is read
-        except (KeyError, TypeError, AttributeError):
+            if datetime.fromisoformat(pin.verified_at).tzinfo is None or pin.seq < 0 or pin.cursor < 0:
+                raise FormatError("a pin with a malformed time or number")
+        except (KeyError, TypeError, AttributeError, ValueError):
             raise FormatError("not a pin of a known version") from None
         return pin
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from replay.catalog import SCHEMA
+from replay.catalog import create_tables
 from replay.views import NAMES, statements
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "QUERY.md"
@@ -27,14 +27,11 @@ def real() -> dict[str, set[str]]:
     connection = duckdb.connect()
     connection.execute("ATTACH ':memory:' AS catalog")
     connection.execute("USE catalog")
-    connection.execute(SCHEMA)
+    create_tables(connection)
     connection.execute("USE memory")
     for statement in statements([]):
         connection.execute(statement)
-    return {
-        name: {row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()}  # noqa: S608 - names of our own views
-        for name in NAMES
-    }
+    return {name: {row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()} for name in NAMES}
 
 
 def test_the_document_lists_the_columns_that_there_are() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from replay.lineage import APPROVED, APPROVED_LATE, NOT_EVIDENCED, REJECTED, TIME_UNKNOWN, InForce, changes
+from replay.approvals import APPROVED, APPROVED_LATE, NOT_EVIDENCED, REJECTED, TIME_UNKNOWN
+from replay.lineage import InForce, changes
 
 Turn = Callable[..., dict[str, Any]]
 Line = dict[str, Any]

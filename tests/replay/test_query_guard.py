@@ -153,5 +153,5 @@ def test_odd_values_come_through(store: Any) -> None:
 def test_content_is_not_to_be_found(store: Any) -> None:
     """The answers of the sample name Leonie Aster; no column of any view does."""
     for name in NAMES:
-        rows = query(store, f"SELECT t::VARCHAR FROM {name} t", limit=100_000).rows()
-        assert not any("Leonie" in row or "HV-104417" in row for (row,) in rows), name
+        rows = query(store, f"FROM {name}", limit=100_000).rows()
+        assert not any("Leonie" in str(row) or "HV-104417" in str(row) for row in rows), name
