@@ -35,6 +35,7 @@ class Verification(msgspec.Struct, frozen=True):
     at: str
     size: int
     root: bytes
+    level: str
     same_log: bool
 
     @property
@@ -125,7 +126,7 @@ def _verification(catalog: Catalog) -> tuple[Verification | None, str | None]:
         return None, None
     known = pin.checkpoint
     same_log = known.origin == catalog.store.history.origin
-    return Verification(pin.verified_at, known.size, known.root, same_log), None
+    return Verification(pin.verified_at, known.size, known.root, pin.level, same_log), None
 
 
 def _number(catalog: Catalog, sql: str) -> int:

@@ -105,7 +105,7 @@ def _verification(facts: Overview) -> None:
                 ("Found intact", f"{at_second(known.at)} UTC, {duration(known.age)} ago"),
                 ("Covered", f"the first {count(known.size, 'entry', 'entries')} of the log"),
                 ("Since then", f"{count(since, 'entry', 'entries')} published, not verified" if since else "no change"),
-                ("Level", "unknown: the pin does not keep it"),
+                ("Level", known.level),
             ]
         )
     st.caption(

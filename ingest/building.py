@@ -20,6 +20,7 @@ from ledger import partition_writer
 from ledger.kdf import DataKey, derive
 from ledger.keytree import SPACE, KeyTree
 from ledger.objects.base import AppendObjects
+from ledger.record_line import Input
 from ledger.records import source_key
 
 SESSION_OWNER: Final = "session_owner"
@@ -193,9 +194,9 @@ def _inputs(root: bytes, rows: Sequence[partition_writer.Row]) -> list[dict[str,
     """What each input has in a partition: the portion, how many pieces, and their digest under the partition's key."""
     pieces: dict[tuple[str, int], list[tuple[int, str]]] = {}
     for row in rows:
-        place = row.fields["input"]
-        commitment = row.fields["content"]["commitment"]
-        pieces.setdefault((place["ref"], place["step"]), []).append((place.get("part", -1), commitment))
+        place: Input = row.fields["input"]
+        part = -1 if place.part is None else place.part
+        pieces.setdefault((place.ref, place.step), []).append((part, row.fields["content"].commitment))
     return [
         {
             "ref": ref,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from ledger.clock import utc_now
 from ledger.errors import AccessNotRecordedError, EvidenceError
 from ledger.keyring.access_numbers import AccessNumbers
-from ledger.keyring.keyring import utc_now
 from ledger.settings import Settings
 from ledger.spool import Frame, SpoolFile
 

@@ -13,11 +13,12 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
-from ledger import merkle, parquet, records, segments
+from ledger import merkle, parquet, record_line, records, segments
 from ledger.errors import FormatError, StorageError
 from ledger.kdf import DataKey, derive
 from ledger.keytree import KeyTree
 from ledger.objects.base import AppendObjects
+from ledger.record_line import Content, Input, RecordLine
 
 SEGMENT_TARGET: Final = 8 * 1024 * 1024
 """Bytes after which a segment is closed and the owner's next slice opens another."""
@@ -26,7 +27,8 @@ SEGMENT_TARGET: Final = 8 * 1024 * 1024
 class Row(NamedTuple):
     """One record to be: its line's fields, its exact content, its content's owner.
 
-    ``build`` adds ``_`` and ``content`` to ``fields``, in place.
+    ``fields`` are those of ledger.record_line.RecordLine but ``_`` and ``content``. ``build`` adds ``content`` to them
+    and makes an Input of ``input``, in place.
     """
 
     fields: dict[str, Any]
@@ -155,27 +157,23 @@ class _Lines:
     def add(self, rows: Sequence[Row]) -> None:
         """Commit to the contents of some rows, in the order of the partition, and encode their lines."""
         location: tuple[list[int], list[int], list[int]] = ([], [], [])
-        parsed = []
+        kept: list[RecordLine] = []
         for fields, content, owner in rows:
             segment, slot, chunks, commitment = self._kept.add(fields.get("session"), owner, content)
             location[0].append(segment)
             location[1].append(slot)
             location[2].append(chunks)
-            fields["_"] = records.TYPE
-            fields["content"] = {
-                "commitment": commitment.hex(),
-                "length_class": records.length_class(len(content)),
-                "owner": owner,
-            }
-            parsed.append(fields)
-        lines = records.encode_lines(parsed)
+            fields["content"] = Content(commitment.hex(), records.length_class(len(content)), owner)
+            if "input" in fields:
+                fields["input"] = Input(**fields["input"])
+            kept.append(RecordLine(type_=records.TYPE, **fields))
+        lines = record_line.write_block(kept)
         if max(map(len, lines)) > records.MAX_LINE:
             raise FormatError(f"a record line has at most {records.MAX_LINE} bytes")
         self.leaves += merkle.leaf_hashes(lines)
         places = [pa.array(numbers, pa.int32()) for numbers in location]
-        read = records.read_lines(lines)
-        self.columns.append([pa.array(lines, pa.binary()), *records.derive(read), *places])
-        self.summary.add(read)
+        self.columns.append([pa.array(lines, pa.binary()), *records.derive(kept), *places])
+        self.summary.add(kept)
 
     def source_keys(self) -> bytes:
         """The source keys in row order (little-endian u64)."""

@@ -6,6 +6,7 @@ A line that encodes back to its own bytes from these fields is canonical by that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -107,8 +108,14 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True, ren
     warnings: list[str] | None = None
 
 
+_is_key: Final = re.compile(r"(_|[a-z][a-z0-9_]*)\Z").match
 _DECODER: Final = msgspec.json.Decoder(RecordLine)
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
+
+
+def write_block(records: Sequence[RecordLine]) -> list[bytes]:
+    """The canonical lines of records whose texts and numbers are those that canonical JSON holds."""
+    return _ENCODER.encode_lines(records).split(b"\n")[:-1]
 
 
 def read_block(lines: Sequence[bytes]) -> list[RecordLine] | None:
@@ -119,9 +126,13 @@ def read_block(lines: Sequence[bytes]) -> list[RecordLine] | None:
     joined = b"\n".join(lines) + b"\n"
     try:
         found: list[RecordLine] = _DECODER.decode_lines(joined)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return found if len(found) == len(lines) and _ENCODER.encode_lines(found) == joined else None
+    if len(found) != len(lines) or _ENCODER.encode_lines(found) != joined:
+        return None
+    # The one object whose keys are not fields: they are few, and checking each line's would double the cost.
+    roles = {role for line in found if line.subjects for role in line.subjects}
+    return found if all(map(_is_key, roles)) else None
 
 
 def read(line: bytes) -> RecordLine:

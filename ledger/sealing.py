@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger import entries, partition_writer, spool
-from ledger.keyring.keyring import utc_now
+from ledger.clock import utc_now
 
 if TYPE_CHECKING:
     from ledger.store import Store

@@ -18,13 +18,17 @@ MAX_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True)
 class Pin:
-    """The log's key, the checkpoint note, the number of the last commit in it, and when it was verified."""
+    """The log's key, the checkpoint note, the number of the last commit in it, when and how deep it was verified.
+
+    ``cursor`` is where an incremental verification goes on with the older partitions.
+    """
 
     vkey: str
     note: str
     seq: int
     verified_at: str
     cursor: int = 0
+    level: str = "fast"
 
     @property
     def verifier(self) -> notes.Verifier:
@@ -42,6 +46,7 @@ class Pin:
             "_": TYPE,
             "checkpoint": self.note,
             "cursor": self.cursor,
+            "level": self.level,
             "seq": self.seq,
             "verified_at": self.verified_at,
             "vkey": self.vkey,
@@ -55,7 +60,9 @@ class Pin:
         try:
             if value["_"] != TYPE:
                 raise FormatError("not a pin of a known version")
-            pin = cls(value["vkey"], value["checkpoint"], value["seq"], value["verified_at"], value["cursor"])
+            pin = cls(
+                value["vkey"], value["checkpoint"], value["seq"], value["verified_at"], value["cursor"], value["level"]
+            )
             pin.checkpoint  # noqa: B018 - a pin whose own signature is wrong is refused when it is read
             if datetime.fromisoformat(pin.verified_at).tzinfo is None or pin.seq < 0 or pin.cursor < 0:
                 raise FormatError("a pin with a malformed time or number")

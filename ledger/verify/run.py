@@ -213,4 +213,4 @@ def _next_pin(
     signer = notes.open_note(note, trusted).verified[0]
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     seq = next((e.seq for e in reversed(history.entries) if e.index < checkpoint.size), 0)
-    return Pin(signer.vkey, note.decode(), seq, now, cursor)
+    return Pin(signer.vkey, note.decode(), seq, now, cursor, report.level)

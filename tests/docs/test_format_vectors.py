@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,7 +20,19 @@ from ingest.formats.sealed import BYTES, REFERENCE, Piece, pack_pieces, unpack_p
 from ingest.job import Job, Portion
 from ingest.pipeline import Pipeline
 from ingest.rows import Draft
-from ledger import canonical, commits, entries, merkle, notes, parquet, partition_writer, records, segments, tiles
+from ledger import (
+    canonical,
+    commits,
+    compression,
+    entries,
+    merkle,
+    notes,
+    parquet,
+    partition_writer,
+    records,
+    segments,
+    tiles,
+)
 from ledger.checkpoints import open_checkpoint
 from ledger.create import create
 from ledger.history import History
@@ -29,6 +44,9 @@ from ledger.partition_reader import PartitionReader
 from ledger.settings import load
 from ledger.spool import Frame, read_frames
 from ledger.store import Store
+from replay.catalog import opened as opened_catalog
+from reports.bundle import export_bundle
+from reports.selection import period
 
 ROOT = Path(__file__).parents[2]
 FORMAT = (ROOT / "docs" / "FORMAT.md").read_text(encoding="utf-8")
@@ -64,10 +82,9 @@ def check_source_id() -> None:
 def check_record() -> None:
     vector = values("record")
     line = vector["line"].encode()
-    parsed = records.parse_line(line)
-    columns = dict(zip(records.DERIVED.names, records.derive([parsed]), strict=True))
+    columns = dict(zip(records.DERIVED.names, records.derive([records.read_line(line)]), strict=True))
 
-    assert records.encode_lines([parsed]) == [line]
+    assert canonical.encode(records.parse_line(line)) == line
     assert merkle.leaf_hash(line).hex() == vector["leaf"]
     assert str(columns["source_key"][0].as_py()) == vector["source_key"]
     for name in ("occurred_at", "observed_at"):
@@ -81,9 +98,10 @@ def parquet_schema(data: bytes) -> str:
 
 def check_events_parquet() -> None:
     line = values("record")["line"].encode()
-    data, _ = parquet.write_events([line], [records.parse_line(line)], ([0], [0], [1]))
+    location = [pa.array([number], pa.int32()) for number in (0, 0, 1)]
+    columns = [pa.array([line], pa.binary()), *records.derive([records.read_line(line)]), *location]
 
-    assert parquet_schema(data) == VECTORS["events-parquet"].strip()
+    assert parquet_schema(parquet.write_events([columns])) == VECTORS["events-parquet"].strip()
 
 
 def check_content_parquet() -> None:
@@ -93,8 +111,10 @@ def check_content_parquet() -> None:
 
 
 def check_schema() -> None:
-    assert str(records.SCHEMA) == VECTORS["schema"].strip()
-    assert entries.sha256(VECTORS["schema"].strip().encode()) == records.schema_sha256()
+    entry = example_history(1).partitions()[0].value
+
+    assert records.SCHEMA_TEXT == VECTORS["schema"]
+    assert entries.sha256(VECTORS["schema"].encode()) == records.SCHEMA_SHA256 == entry["schema"]
 
 
 def opened(vector: dict[str, str], path: str, number: int, owner: str, leaf: bytes) -> segments.Opened:
@@ -123,6 +143,14 @@ def check_commitment() -> None:
     assert segments.commitment(salt, slot, data).hex() == vector["commitment"]
 
 
+def check_dictionaries() -> None:
+    documented = dict(line.split(" = ") for line in VECTORS["dictionaries"].splitlines())
+
+    assert documented == {str(number): name for number, name in compression.DICTIONARIES.items()}
+    for number in compression.DICTIONARIES:
+        assert compression.dictionary(number).dict_id() == number
+
+
 def check_key_tree() -> None:
     vector = values("key-tree")
     root = bytes.fromhex(vector["root"])
@@ -140,7 +168,7 @@ def check_input_digest() -> None:
     vector = values("input-digest")
     root = bytes.fromhex(vector["tree_root"])
 
-    assert partition_writer.input_digest(root, iter(pieces(vector["contents"]))) == vector["digest"]
+    assert partition_writer.input_digest(root, vector["commitments"].split(" ")) == vector["digest"]
 
 
 def example_history(last: int) -> History:
@@ -177,7 +205,7 @@ def check_worked_example() -> None:
     assert found.slices == [unescaped(vector["content"])]
     assert segments.commitment(found.salt, 0, found.slices[0]).hex() == line["content"]["commitment"]
     assert records.length_class(len(found.slices[0])) == line["content"]["length_class"]
-    assert partition_writer.input_digest(root, iter(found.slices)) == entry["inputs"][0]["digest"]
+    assert partition_writer.input_digest(root, [line["content"]["commitment"]]) == entry["inputs"][0]["digest"]
 
 
 def check_checkpoint() -> None:
@@ -246,6 +274,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "schema": check_schema,
     "segment-key": check_segment_key,
     "commitment": check_commitment,
+    "dictionaries": check_dictionaries,
     "key-tree": check_key_tree,
     "input-digest": check_input_digest,
     "commit-0": check_commit_0,
@@ -296,8 +325,8 @@ def test_every_name_in_the_code_is_documented(what: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", [r'RejectedInput\(\s*"([a-z_]+)"', r'warnings\.add\("([a-z_]+)"\)'])
-def test_every_reason_and_warning_of_an_adapter_is_documented(pattern: str) -> None:
-    sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "ingest" / "formats").glob("*.py"))]
+def test_every_reason_and_warning_of_ingest_is_documented(pattern: str) -> None:
+    sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "ingest").rglob("*.py"))]
     found = {code for source in sources for code in re.findall(pattern, source)}
 
     assert len(found) > 3
@@ -313,6 +342,31 @@ def keys_of(value: Any) -> set[str]:
     return set(value) | {key for name, item in value.items() if name != "kinds" for key in keys_of(item)}
 
 
+def export(store: Store, folder: Path) -> None:
+    """A bundle of everything, which leaves an entry in the ledger."""
+    store.publish()
+    with opened_catalog(store) as catalog, (folder / "bundle.zip").open("wb") as out:
+        export_bundle(store, catalog, period("2026-01-01T00:00:00Z", None), content=None, out=out)
+
+
+def test_a_real_bundle_holds_nothing_undocumented(tmp_path: Path) -> None:
+    create(str(tmp_path / "store"), tmp_path / "evidence.toml")
+    with Store.open(load(str(tmp_path / "evidence.toml"))) as store:
+        Pipeline(store).run([str(ROOT / "sample_data" / "logs")])
+        export(store, tmp_path)
+    with zipfile.ZipFile(tmp_path / "bundle.zip") as archive:
+        names = {re.sub(r"/\d+/", "/<N>/", name) for name in archive.namelist()}
+        found = keys_of(json.loads(archive.read("manifest.json")))
+        for name in archive.namelist():
+            if name.endswith(("proof.json", "entries.jsonl")):
+                for line in archive.read(name).splitlines():
+                    found |= keys_of(json.loads(line))
+
+    assert {"selection", "complete_partitions", "ranges", "seq"} <= found
+    assert found - WORDS == set()
+    assert names - WORDS == set()
+
+
 def test_a_real_store_holds_nothing_undocumented(tmp_path: Path) -> None:
     create(str(tmp_path / "store"), tmp_path / "evidence.toml")
     found: set[str] = set()
@@ -320,11 +374,12 @@ def test_a_real_store_holds_nothing_undocumented(tmp_path: Path) -> None:
         Pipeline(store).run([str(ROOT / "sample_data" / "logs")])
         store.record_access(b"{}", {})
         store.seal()
+        export(store, tmp_path)
         for entry in store.history.entries:
             found |= keys_of(entry.value)
         for entry in store.history.partitions():
             for line in PartitionReader(store.objects, entry.value).all_rows(["line"]).column("line").to_pylist():
                 found |= keys_of(records.parse_line(line))
 
-    assert {"gen_ai_tool_name", "digest", "spools", "hash"} <= found
+    assert {"gen_ai_tool_name", "digest", "spools", "hash", "with_content"} <= found
     assert found - WORDS == set()

@@ -1,4 +1,4 @@
-"""One SELECT over the views and nothing else: no file, no network, no setting, and an end to all that takes too long."""
+"""One SELECT over the views and nothing else: no file, no network, no setting, and an end to what takes too long."""
 
 from __future__ import annotations
 

@@ -24,7 +24,14 @@ def three(desk: Any, turn: Turn) -> Any:
     times = {"a": ("10:00", "10:30"), "b": ("10:20", "11:00"), "c": ("12:00", "12:00")}
     for name, (begin, end) in times.items():
         desk.ingest(
-            turn("q", "a", id=f"{name}1", session=name, time=f"2025-03-01T{begin}:00Z", model={"name": f"m-{name}"}),
+            turn(
+                "q",
+                "a",
+                id=f"{name}1",
+                session=name,
+                time=f"2025-03-01T{begin}:00Z",
+                gen_ai={"request.model": f"m-{name}"},
+            ),
             turn("q", "a", id=f"{name}2", session=name, time=f"2025-03-01T{end}:00Z", decision="flagged"),
         )
     desk.ingest(

@@ -76,6 +76,13 @@ def set_line(**changes: Any) -> Callable[[pa.Table], pa.Table]:
     return change
 
 
+def claim_another_owner(table: pa.Table) -> pa.Table:
+    """Lines and column name somebody whose erasure would leave the content readable."""
+    lines = [canonical.decode(line) for line in table.column("line").to_pylist()]
+    named = [line | {"content": line["content"] | {"owner": "0" * 32}} for line in lines]
+    return set_column("owner", ["0" * 32] * 3)(set_column("line", [canonical.encode(line) for line in named])(table))
+
+
 def test_an_honest_partition_is_intact(installation: Any) -> None:
     commit(installation)
     assert installation.verify("deep").verdict is Verdict.INTACT
@@ -104,8 +111,9 @@ def test_an_honest_partition_is_intact(installation: Any) -> None:
         set_line(retention_class="forever"),
         set_line(kind="access"),
         set_line(observed_at="whenever"),
+        claim_another_owner,
     ],
-    ids=range(20),
+    ids=range(21),
 )
 def test_what_does_not_follow_from_the_lines_is_found(
     installation: Any, change: Callable[[pa.Table], pa.Table]

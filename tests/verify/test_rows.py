@@ -46,8 +46,8 @@ def with_line(table: pa.Table, row: int, **changes: Any) -> pa.Table:
 
 def with_columns(table: pa.Table) -> pa.Table:
     """The table with all typed columns derived from its lines again: what a careful forger does."""
-    parsed = [canonical.decode(line) for line in table.column("line").to_pylist()]
-    for field, column in zip(records.DERIVED, records.derive(parsed), strict=True):
+    lines = records.read_lines(table.column("line").to_pylist())
+    for field, column in zip(records.DERIVED, records.derive(lines), strict=True):
         at = table.schema.get_field_index(field.name)
         table = table.set_column(at, table.schema.field(at), column.cast(table.schema.field(at).type))
     return table
