@@ -44,7 +44,9 @@ def seal(store: Store) -> Sealed:
     listed = {item["spool"] for entry in store.history.entries for item in entry.value.get("spools", ())}
     folder = store.settings.spool
     unsealed = store.accesses.unsealed()
-    ready = [name for name in sorted(unsealed) if not spool.in_use(folder, name)]
+    # A spool without a number and without a file is one that another process is about to open.
+    begun = [name for name, last in sorted(unsealed.items()) if last or spool.exists(folder, name)]
+    ready = [name for name in begun if not spool.in_use(folder, name)]
     records = 0
     waiting_spools = [name for name in ready if unsealed[name] and name not in listed]
     for start in range(0, len(waiting_spools), SPOOLS):
@@ -52,7 +54,7 @@ def seal(store: Store) -> Sealed:
     for name in ready:
         store.accesses.sealed(name)
         spool.remove(folder, name)
-    return Sealed(records, len(ready), len(unsealed) - len(ready))
+    return Sealed(records, len(ready), len(begun) - len(ready))
 
 
 def _seal_spools(store: Store, names: Sequence[str]) -> int:

@@ -80,6 +80,11 @@ def read_frames(folder: Path, spool: str, key: bytes) -> list[Frame]:
         return list(_frames(file, spool, AESGCM(key)))
 
 
+def exists(folder: Path, spool: str) -> bool:
+    """Whether a spool has a file."""
+    return (folder / f"{spool}{SUFFIX}").exists()
+
+
 def in_use(folder: Path, spool: str) -> bool:
     """Whether a living process holds this spool."""
     path = folder / f"{spool}{SUFFIX}"

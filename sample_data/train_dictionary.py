@@ -20,7 +20,7 @@ LEVEL = 3
 LONGEST = 20_000
 
 
-def samples() -> list[bytes]:
+def samples() -> list[bytes | bytearray | memoryview[int]]:
     """The lines of the sample logs, in the order of the files' names."""
     files = [*sorted(LOGS.rglob("*.jsonl")), *sorted(LOGS.rglob("*.json"))]
     lines = (line for file in files for line in file.read_bytes().split(b"\n"))
