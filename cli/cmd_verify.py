@@ -46,10 +46,12 @@ def verify(
     settings = _settings(config, store, key, pin)
     pin_path = pin or (settings.pin if settings else None)
     known = pins.load(pin_path) if pin_path else None
+    trusted = _trusted(key, settings, pinned=pin is not None and known is not None)
+    _check_same_log(known, trusted)
     with progress("verifying") as update:
         options = Options(
             level=level,
-            trusted=_trusted(key, settings, pinned=pin is not None and known is not None),
+            trusted=trusted,
             pin=known,
             strict=strict,
             max_age=timedelta(hours=settings.max_age_hours if settings else 48),
@@ -107,6 +109,14 @@ def _trusted(key: list[str] | None, settings: Settings | None, *, pinned: bool) 
     if pinned or settings is None or settings.log_vkey is None:
         return []
     return [read_vkey(str(settings.log_vkey))]
+
+
+def _check_same_log(pin: Pin | None, trusted: list[Verifier]) -> None:
+    """A pin brings a key of its own: it must not stand in for another that was given. Raises UnverifiableError."""
+    from ledger.errors import UnverifiableError
+
+    if pin is not None and trusted and pin.vkey not in {verifier.vkey for verifier in trusted}:
+        raise UnverifiableError("the pin is not signed by the key that was given", hint="Name the pin of this log.")
 
 
 def _decryptor(settings: Settings | None) -> Callable[[], Decryptor] | None:

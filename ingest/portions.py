@@ -80,10 +80,28 @@ class Cutter:
             if isinstance(start, Skipped):
                 yield start
                 return
+            if self._differs(start, file, source):
+                start = self._anew(source, _understand(source, file, format_name))
             file.seek(start.at)
             for cut in self._cuts(start, file, source):
                 self._cut[(cut.to_byte, cut.prefix_mac)] = cut.portion.input
                 yield cut
+
+    def _differs(self, start: _Start, file: BinaryIO, source: Source) -> bool:
+        """Whether the portion to go on with was half committed from other bytes, or cut by other settings."""
+        begun = self._bookmarks.begun_step(start.input.ref, start.step, self._committed())
+        if begun is None:
+            return False
+        file.seek(start.at)
+        first = next(self._cuts(start._replace(mac=start.mac.copy()), file, source))
+        return (first.to_byte, first.prefix_mac) != (begun.to_byte, begun.prefix_mac)
+
+    def _anew(self, source: Source, understood: _Understood) -> _Start:
+        """A new input at a place where others are known, none of which it continues."""
+        seen = [known.ref for known in self._bookmarks.inputs_at(source.uri)]
+        ref = self._bookmarks.add_input(source.uri, understood.adapter, understood.framing, seen)
+        known = Input(ref, understood.adapter, understood.framing, source.uri)
+        return _Start(known, 0, 0, self._bookmarks.new_mac(), understood.reason)
 
     def _start(self, source: Source, file: BinaryIO, format_name: str | None) -> _Start | Skipped:
         committed = self._committed()
@@ -111,9 +129,7 @@ class Cutter:
             return Skipped(source, same)
         understood = understood or _understand(source, file, format_name)
         if fresh is None or not _continues(fresh, understood):
-            seen = [known.ref for known in inputs]
-            ref = self._bookmarks.add_input(source.uri, understood.adapter, understood.framing, seen)
-            fresh = Input(ref, understood.adapter, understood.framing, source.uri)
+            return self._anew(source, understood)
         return _Start(fresh, 0, 0, self._bookmarks.new_mac(), understood.reason)
 
     def _same_bytes(self, source: Source, file: BinaryIO, committed: set[str]) -> str | None:

@@ -68,4 +68,5 @@ _STATES = {
     "LostError": "lost",
     "MissingObjectError": "lost",
     "StorageError": "unverifiable",
+    "UnverifiableError": "unverifiable",
 }

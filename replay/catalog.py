@@ -186,6 +186,11 @@ def _unusable(error: Exception) -> StorageError:
     )
 
 
+def parameter(text: str) -> str:
+    """Text as DuckDB takes it: what is no Unicode becomes a question mark, which no reference holds."""
+    return text.encode("utf-8", "replace").decode()
+
+
 class SessionPart(msgspec.Struct, frozen=True):
     """The rows of a session in one partition: contiguous, since rows are sorted by session."""
 

@@ -60,7 +60,13 @@ def run(guarded: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] 
     """One SELECT on a guarded connection."""
     _check(guarded, sql)
     limit = min(max(limit, 0), MAX_ROWS)
-    timer = threading.Timer(MAX_SECONDS, guarded.interrupt)
+    timed_out = threading.Event()
+
+    def stop() -> None:
+        timed_out.set()
+        guarded.interrupt()
+
+    timer = threading.Timer(MAX_SECONDS, stop)
     timer.start()
     try:
         reader = guarded.sql(sql, params=list(parameters)).to_arrow_reader(limit + 1)
@@ -72,7 +78,9 @@ def run(guarded: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] 
                 break
         table = pa.Table.from_batches(batches, reader.schema)
         table = table.rename_columns(_distinct(table.column_names))
-    except duckdb.InterruptException:
+    except (duckdb.InterruptException, RuntimeError):
+        if not timed_out.is_set():
+            raise KeyboardInterrupt from None
         raise QueryRefusedError(f"the query was stopped after {MAX_SECONDS:.0f} seconds") from None
     except duckdb.PermissionException:
         raise QueryRefusedError("the query reaches outside the views") from None

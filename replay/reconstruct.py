@@ -8,7 +8,7 @@ from ingest.formats.sealed import REFERENCE, unpack_pieces
 from ledger.access import Receipt
 from ledger.errors import ErasedError, LostError, NotFoundError, UnverifiableError
 from ledger.revealed import Revealed
-from replay.catalog import Catalog
+from replay.catalog import Catalog, parameter
 from replay.records import find_records
 
 
@@ -23,7 +23,7 @@ def resolve_input(catalog: Catalog, uri: str, text: str) -> str:
     if elsewhere is not None:
         return elsewhere
     rows = catalog.connection.execute(
-        "SELECT DISTINCT input FROM input_parts WHERE starts_with(input, ?) LIMIT 2", [text]
+        "SELECT DISTINCT input FROM input_parts WHERE starts_with(input, ?) LIMIT 2", [parameter(text)]
     ).fetchall()
     if len(rows) != 1 or not text:
         raise NotFoundError(

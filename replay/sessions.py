@@ -8,7 +8,7 @@ import msgspec
 
 from ledger.errors import NotFoundError
 from ledger.store import Store
-from replay.catalog import Catalog
+from replay.catalog import Catalog, parameter
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -89,10 +89,10 @@ def _conditions(store: Store, wanted: Filter) -> tuple[list[str], list[Any]]:
         parameters.append(references)
     if wanted.model is not None:
         having.append("list_contains(models, ?)")
-        parameters.append(wanted.model)
+        parameters.append(parameter(wanted.model))
     if wanted.decision is not None:
         having.append("list_contains(decisions, ?)")
-        parameters.append(wanted.decision)
+        parameters.append(parameter(wanted.decision))
     if wanted.since is not None:
         having.append("end_at >= ?::TIMESTAMPTZ")
         parameters.append(wanted.since)
@@ -105,14 +105,13 @@ def _conditions(store: Store, wanted: Filter) -> tuple[list[str], list[Any]]:
 def resolve_session(catalog: Catalog, text: str) -> str:
     """A session by its reference, the source's own id, or a unique beginning. Raises NotFoundError."""
     connection = catalog.connection
-    exact = connection.execute("SELECT 1 FROM session_parts WHERE session = ? LIMIT 1", [text]).fetchone()
-    if exact:
+    if _has(catalog, parameter(text)):
         return text
     references = [ref for ref in catalog.store.keyring.lookup(text) if _has(catalog, ref)]
     if len(references) == 1:
         return references[0]
     rows = connection.execute(
-        "SELECT DISTINCT session FROM session_parts WHERE starts_with(session, ?) LIMIT 3", [text]
+        "SELECT DISTINCT session FROM session_parts WHERE starts_with(session, ?) LIMIT 3", [parameter(text)]
     ).fetchall()
     if len(rows) == 1 and text:
         return str(rows[0][0])

@@ -147,6 +147,16 @@ class Bookmarks:
             steps = [_step(row) for row in connection.execute(statement)]
         return _committed(steps, committed)
 
+    def begun_step(self, ref: str, number: int, committed: Collection[str]) -> Step | None:
+        """One portion of an input of which the ledger holds some partition, but not all of any attempt."""
+        table = tables.steps
+        statement = select(table).where(table.c.input == ref, table.c.step == number)
+        with reading(self._keyring.engine) as connection:
+            steps = [_step(row) for row in connection.execute(statement)]
+        if _committed(steps, committed) is not None:
+            return None
+        return next((step for step in steps if step.path in committed), None)
+
     def begun_elsewhere(self, ref: str, number: int, committed: Collection[str], attempt: str) -> bool:
         """Whether the ledger holds any part of a portion by another attempt than this one."""
         table = tables.steps

@@ -113,7 +113,7 @@ def check_content_parquet() -> None:
 def check_schema() -> None:
     entry = example_history(1).partitions()[0].value
 
-    assert records.SCHEMA_TEXT == VECTORS["schema"]
+    assert VECTORS["schema"] == records.SCHEMA_TEXT
     assert entries.sha256(VECTORS["schema"].encode()) == records.SCHEMA_SHA256 == entry["schema"]
 
 

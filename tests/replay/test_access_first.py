@@ -71,6 +71,7 @@ def test_a_disk_that_is_full_or_broken(
         raise OSError(code, os.strerror(code))
 
     with filled.listed() as (store, opened):
+        access.record(store, "test", "", {})
         monkeypatch.setattr(os, "fsync", fails)
         with pytest.raises(AccessNotRecordedError):
             open_session(opened, "s1", access.record(store, "test", "", {}))
@@ -97,9 +98,10 @@ def test_a_receipt_of_another_process_or_of_nobody_is_refused(filled: Any, decry
         foreign = access.record(store, "test", "", {})
     with filled.listed() as (store, opened):
         own = access.record(store, "test", "", {})
-        for wrong in (foreign, Receipt("0" * 32, 1), own._replace(number=2), tuple(), None):
+        wrongs: list[Any] = [foreign, Receipt("0" * 32, 1), own._replace(number=2), (), None]
+        for wrong in wrongs:
             with pytest.raises(AccessNotRecordedError):
-                open_session(opened, "s1", wrong)  # type: ignore[arg-type]  # what a careless caller would give
+                open_session(opened, "s1", wrong)
         assert decryptions == []
         assert open_session(opened, "s1", own).events
 

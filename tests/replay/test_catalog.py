@@ -22,9 +22,10 @@ Turn = Callable[..., dict[str, Any]]
 TABLES = ("state", "partition_list", "session_parts", "subject_parts", "input_parts", "change_list")
 
 
-def dump(desk: Any) -> dict[str, list[tuple[Any, ...]]]:
+def dump(desk: Any) -> dict[str, list[dict[str, Any]]]:
     with desk.listed() as (_, opened):
-        return {name: opened.connection.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in TABLES}
+        tables = {name: opened.connection.table(name).to_arrow_table().to_pylist() for name in TABLES}
+    return {name: sorted(rows, key=str) for name, rows in tables.items()}
 
 
 def sessions(desk: Any) -> list[str]:

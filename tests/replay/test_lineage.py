@@ -165,7 +165,7 @@ def test_the_approval_of_a_change_of_1_february(
 
 
 def test_an_approval_by_another_name_of_the_same_change_counts(desk: Any) -> None:
-    same = {"links": [{"relation": "same_as", "source": "github", "id": "deployment-7"}]}
+    same: Line = {"links": [{"relation": "same_as", "source": "github", "id": "deployment-7"}]}
     approved = verdict("approved", "x", "2025-01-01T00:00:00Z")
     approved["links"] = [{"relation": "approves", "source": "github", "id": "deployment-7"}]
     desk.ingest(change("g-1", "2025-02-01T00:00:00Z", **same), approved)

@@ -34,7 +34,7 @@ def copies(desk: Any) -> list[Path]:
 def test_sessions_query_and_replay_work_through_the_cache(remote: Any) -> None:
     with remote.listed() as (store, opened):
         assert [row.session for row in find_sessions(opened, Filter())] == ["s2", "s1"]
-        assert query(store, "SELECT count(*) FROM records").rows() == [[2]]
+    assert query(store, "SELECT count(*) FROM records").rows() == [[2]]
     assert remote.replay("s1").events[0].rendered.output[0].parts[0].text == "a1"
     assert len(copies(remote)) == 2
 
@@ -93,12 +93,11 @@ def test_a_local_store_is_read_where_it_is(
     desk: Any, turn: Turn, new_installation: Callable[..., Any], folder: str
 ) -> None:
     place = desk.folder / folder / "store"
-    desk.installation = new_installation(desk.folder / folder, place.as_uri())
+    desk.installation = new_installation(desk.folder / "keys", place.as_uri())
     desk.ingest(turn("q", "a", id="e1", time="2025-03-01T10:00:00Z"))
 
     with desk.listed() as (store, opened):
         path = opened.mirror.path(opened.partitions()[0].value)
-        assert query(store, "SELECT count(*) FROM records").rows() == [[1]]
-
+    assert query(store, "SELECT count(*) FROM records").rows() == [[1]]
     assert path.is_relative_to(place)
     assert copies(desk) == []

@@ -97,10 +97,11 @@ def test_no_file_of_the_installation_can_be_reached(store: Any, sample: Any) -> 
     names = {path.name for path in files}
     assert {"keyring.db", "kek.key", "log.key", "writer.key", "catalog.duckdb", "evidence.toml", "checkpoint"} <= names
 
-    for path in files:
-        for sql in (f"FROM '{path}'", f"FROM read_blob('{path}')", f"FROM read_parquet('{path}')"):
-            with pytest.raises(QueryRefusedError):
-                query(store, sql)
+    with guarded.connection(store) as connection:
+        for path in files:
+            for sql in (f"FROM '{path}'", f"FROM read_blob('{path}')", f"FROM read_parquet('{path}')"):
+                with pytest.raises(QueryRefusedError):
+                    guarded.run(connection, sql)
 
 
 def test_behind_the_check_of_names_stands_a_connection_without_access(

@@ -1,0 +1,122 @@
+"""`evidence verify` ends with a code that says what is wrong, and names the object."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.wheel
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("level", ["head", "fast", "deep"])
+def test_a_good_store_is_intact_and_says_what_was_covered(filled: Any, level: str) -> None:
+    done = filled("verify", "--level", level, "--no-update-pin", "--json").json
+
+    assert (done["schema"], done["verdict"], done["level"]) == ("evidence/verify/1", "intact", level)
+    assert done["covered"]["checkpoints"] >= 1
+    assert ("records" in done["covered"]) == (level == "deep")
+    if level == "deep":
+        assert done["covered"]["contents opened"] == done["covered"]["records"] == 452
+
+
+def test_the_pin_is_written_used_and_asked_for_under_strict(damaged: Any) -> None:
+    (damaged.private / "pin.json").unlink(missing_ok=True)
+
+    assert "unpinned" in damaged("verify", "--strict", "--no-update-pin", ends_with=6).out
+    assert not (damaged.private / "pin.json").exists()
+    assert "INTACT (UNPINNED)" in damaged("verify").out
+    pinned = damaged("verify", "--strict", "--json").json
+    assert (pinned["grade"], pinned["findings"]) == ("pinned", [])
+
+
+def test_a_pin_elsewhere_is_made_the_first_time(damaged: Any) -> None:
+    pin = damaged.folder / "safe" / "pin.json"
+
+    first = damaged("verify", "--pin", pin, "--json").json
+
+    assert [finding["verdict"] for finding in first["findings"]] == ["unpinned"]
+    assert json.loads(pin.read_text())["checkpoint"]
+    assert damaged("verify", "--pin", pin, "--strict", "--json").json["grade"] == "pinned"
+    (damaged.folder / "unmounted").symlink_to("nowhere")
+    assert "cannot be written" in damaged("verify", "--pin", "unmounted/pin.json", ends_with=11).err
+    pin.write_text("{}")
+    assert "is no pin" in damaged("verify", "--pin", pin, ends_with=2).err
+
+
+def test_the_key_is_the_auditor_s_and_another_one_verifies_nothing(damaged: Any, shell: Any) -> None:
+    vkey = (damaged.private / "log.vkey").read_text().strip()
+    shell("init", "another", "--origin", vkey.partition("+")[0])
+    other = (shell.private / "log.vkey").read_text().strip()
+
+    assert "not signed by the key" in damaged("verify", "--key", other, ends_with=3).out
+    assert damaged("verify", "--key", vkey, "--json").json["verdict"] == "intact"
+    assert damaged("verify", "--key", damaged.private / "log.vkey", "--level", "head").code == 0
+    assert "pin is not signed by the key" in damaged("verify", "--key", other, ends_with=3).err
+    assert "not a verifier key" in damaged("verify", "--key", f"{vkey}x", ends_with=2).err
+    assert "neither a key nor a file" in damaged("verify", "--key", "nothing", ends_with=2).err
+    (damaged.folder / "evidence.toml").unlink()
+    assert "INTACT" in damaged("verify", "--key", vkey, "--store", damaged.store).out
+    damaged("verify", "--store", damaged.store, ends_with=11)
+
+
+def test_an_empty_folder_is_nothing(filled: Any, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    config = filled.folder / "evidence.toml"
+
+    done = filled("verify", "--store", tmp_path / "empty", "--config", config, "--json", ends_with=4).json
+
+    assert done["verdict"] == "nothing there"
+
+
+@pytest.mark.parametrize("level", ["fast", "deep"])
+@pytest.mark.parametrize("kind", ["events", "content", "ledger/commit", "ledger/tile"])
+def test_a_flipped_bit_is_tampering_and_the_object_is_named(damaged: Any, kind: str, level: str) -> None:
+    victim = max((path for path in (damaged.store / kind).rglob("*") if path.is_file()), key=lambda p: p.stat().st_size)
+    flip(victim)
+
+    done = damaged("verify", "--level", level, ends_with=1)
+
+    assert done.out.startswith("TAMPERED")
+    assert str(victim.relative_to(damaged.store)) in done.out
+
+
+def test_a_deleted_object_is_lost_and_named(damaged: Any) -> None:
+    victim = next((damaged.store / "content").rglob("*.parquet"))
+    victim.unlink()
+
+    done = damaged("verify", "--json", ends_with=5).json
+
+    assert done["verdict"] == "lost"
+    assert [item["object"] for item in done["findings"] if item["verdict"] == "lost"] == [
+        str(victim.relative_to(damaged.store))
+    ]
+
+
+def test_a_store_that_was_rolled_back_is_found_out_by_the_pin_alone(damaged: Any, logs: Path, tmp_path: Path) -> None:
+    shutil.copytree(damaged.store, tmp_path / "old")
+    line = {"evidence": "event/1", "kind": "tool", "source": "x", "id": "new", "time": "2026-10-01T00:00:00Z"}
+    (tmp_path / "new.jsonl").write_text(json.dumps(line) + "\n")
+    damaged("ingest", tmp_path / "new.jsonl")
+    damaged("verify")
+    shutil.rmtree(damaged.store)
+    shutil.copytree(tmp_path / "old", damaged.store)
+
+    done = damaged("verify", ends_with=5)
+
+    assert "rolled back" in done.out
+    (damaged.private / "pin.json").unlink()
+    assert "UNPINNED" in damaged("verify").out
+
+
+def test_a_wrong_level_is_a_mistake_of_the_call(shell: Any) -> None:
+    assert "--level" in shell("verify", "--level", "thorough", ends_with=2).err
