@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
@@ -16,13 +16,14 @@ from typing import Final
 import numpy as np
 
 from ingest.inputs import Source, expand
-from ingest.job import Done, Failed, Go, Held, Job, Keys, Place, Planned, Portion, Reply, Wanted
+from ingest.job import Done, Failed, Go, Held, Job, Keys, Partition, Place, Planned, Portion, Reply, Wanted
 from ingest.portions import Cut, Cutter, Skipped, jobs
 from ingest.worker import InProcess, Workers, open_workers
 from ledger import errors
 from ledger.admission import AdmissionIndex
+from ledger.admission import Keys as SourceKeys
 from ledger.clock import utc_now
-from ledger.comparison import existing_rows
+from ledger.comparison import existing_rows, row_inputs
 from ledger.errors import ContentionError, EvidenceError
 from ledger.keyring.bookmarks import Step
 from ledger.keyring.identifiers import Identifier
@@ -105,33 +106,41 @@ class Pipeline:
                     yield item
 
     def _run(self, workers: Workers, batches: Iterator[list[Cut]]) -> None:
-        """Keep the workers busy; commit results in the order in which their inputs were read."""
+        """Keep the workers busy; commit results in the order in which their inputs were read.
+
+        While they build, the next batch is read and earlier results are committed: a worker that is done finds its
+        next job ready.
+        """
         under_way: dict[int, _Pending] = {}
         results: dict[int, tuple[_Pending, Done]] = {}
         number = committed = 0
-        exhausted = False
-        while True:
-            for worker in [] if exhausted else workers.idle:
-                batch = next(batches, None)
-                if batch is None:
-                    exhausted = True
+        ahead = next(batches, None)
+        while ahead is not None or under_way or results:
+            for worker in workers.idle:
+                if ahead is None:
                     break
-                under_way[worker] = pending = _Pending(number, batch, utc_now())
+                under_way[worker] = pending = _Pending(number, ahead, utc_now())
                 number += 1
                 workers.start(worker, self._job(pending))
-            if not under_way:
-                break
-            worker, answer = workers.next()
-            pending = under_way[worker]
-            if isinstance(answer, Failed):
-                raise _error(answer)
-            if isinstance(answer, Done):
-                results[pending.number] = (under_way.pop(worker), answer)
-            else:
-                workers.reply(worker, self._reply(pending, answer))
+                ahead = next(batches, None)
             while committed in results:
                 self._commit(*results.pop(committed))
                 committed += 1
+            if under_way:
+                self._handle(workers, under_way, results)
+
+    def _handle(
+        self, workers: Workers, under_way: dict[int, _Pending], results: dict[int, tuple[_Pending, Done]]
+    ) -> None:
+        """Wait for one answer, and reply to it or take the result."""
+        worker, answer = workers.next()
+        pending = under_way[worker]
+        if isinstance(answer, Failed):
+            raise _error(answer)
+        if isinstance(answer, Done):
+            results[pending.number] = (under_way.pop(worker), answer)
+        else:
+            workers.reply(worker, self._reply(pending, answer))
 
     def _job(self, pending: _Pending) -> Job:
         settings = self._store.settings
@@ -205,7 +214,7 @@ class Pipeline:
         except _OvertakenError:
             self._commit_rest(pending)
             return
-        self._sync_index()
+        self._sync_index({item.body["events"]["path"]: _keys_of(item) for item in done.partitions})
         self._count(pending, done)
 
     def _commit_rest(self, pending: _Pending) -> None:
@@ -245,12 +254,11 @@ class Pipeline:
             if bookmarks.begun_elsewhere(*place, newer, attempt) or bookmarks.committed_step(*place, self._committed()):
                 raise _OvertakenError
         own = {cut.portion.input for cut in pending.cuts}
-        for partition in done.partitions:
-            keys = np.frombuffer(partition.source_keys, "<u8").astype(np.uint64)
-            for hit in self._index.find(keys, since=pending.compared):
-                (found,) = existing_rows(self._store, hit.partition, [hit.row])
-                if found.line.get("input", {}).get("ref") not in own:
-                    raise _OvertakenError
+        hits = [h for item in done.partitions for h in self._index.find(_keys_of(item), since=pending.compared)]
+        for number in {hit.partition for hit in hits}:
+            inputs = row_inputs(self._store, number, [hit.row for hit in hits if hit.partition == number])
+            if not own.issuperset(inputs):
+                raise _OvertakenError
 
     def _committed(self) -> set[str]:
         """The content paths that the ledger lists."""
@@ -258,10 +266,10 @@ class Pipeline:
             self._listed = (self._store.history.seq, self._store.committed_paths())
         return self._listed[1]
 
-    def _sync_index(self) -> None:
+    def _sync_index(self, built: Mapping[str, SourceKeys] | None = None) -> None:
         if self._store.refresh():
             self._foreign = True
-        self._index.sync(self._store.objects, self._store.history.partitions())
+        self._index.sync(self._store.objects, self._store.history.partitions(), built)
 
     def _count(self, pending: _Pending, done: Done) -> None:
         summary = self.summary
@@ -300,6 +308,11 @@ def _compare(found: Revealed, portion: Portion, part: int) -> Held | None:
     if same_input or found.bytes is None:
         return None
     return Held(line["source"], line["source_id"], found.record, hashlib.sha256(found.bytes).digest(), here=False)
+
+
+def _keys_of(partition: Partition) -> SourceKeys:
+    """The source keys of a partition's rows, in their order."""
+    return np.frombuffer(partition.source_keys, "<u8").astype(np.uint64)
 
 
 def _error(failed: Failed) -> EvidenceError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import signal
+import threading
 from collections.abc import Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -99,9 +101,14 @@ class Processes:
         return [number for number in range(len(self._pipes)) if number not in self._busy]
 
     def start(self, worker: int, job: Job) -> None:
-        """Send a job."""
+        """Send a job, without waiting until the worker has taken it: it is larger than a pipe holds."""
         self._busy.add(worker)
-        self._send(worker, job)
+        threading.Thread(target=self._hand_over, args=(worker, job), daemon=True).start()
+
+    def _hand_over(self, worker: int, job: Job) -> None:
+        """In a thread of its own. That the worker has died shows when its answer is waited for."""
+        with contextlib.suppress(StorageError):
+            self._send(worker, job)
 
     def next(self) -> tuple[int, Answer]:
         """Wait for any worker. Raises StorageError if one has died."""

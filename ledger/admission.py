@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -54,13 +54,19 @@ class AdmissionIndex:
         """How many partitions are indexed."""
         return self._runs[-1].end if self._runs else 0
 
-    def sync(self, objects: ReadObjects, partitions: Sequence[Entry]) -> None:
-        """Index the partitions that are not yet, from their events files."""
+    def sync(self, objects: ReadObjects, partitions: Sequence[Entry], known: Mapping[str, Keys] | None = None) -> None:
+        """Index the partitions that are not yet, from their events files.
+
+        ``known``: the keys of partitions that this process built, by the path of their events file.
+        """
         if self.covered > len(partitions):
             self._forget()
         for number in range(self.covered, len(partitions)):
-            table = PartitionReader(objects, partitions[number].value).all_rows(["source_key"])
-            self.add(table.column("source_key").to_numpy())
+            entry = partitions[number].value
+            keys = (known or {}).get(entry["events"]["path"])
+            if keys is None:
+                keys = PartitionReader(objects, entry).all_rows(["source_key"]).column("source_key").to_numpy()
+            self.add(keys)
 
     def add(self, keys: Keys) -> None:
         """Index the next partition's keys, given in row order."""

@@ -18,7 +18,10 @@ from replay.views import NAMES, statements
 
 MAX_ROWS: Final = 100_000
 MAX_SECONDS: Final = 60.0
+MAX_BYTES: Final = 256 * 1024 * 1024
+"""Bytes of a result."""
 MEMORY: Final = "1GB"
+_BATCH: Final = 1024
 _TABLE_FUNCTIONS: Final = frozenset({"generate_series", "range", "unnest"})
 """Functions that a FROM may call: they read nothing."""
 
@@ -69,26 +72,38 @@ def run(guarded: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] 
     timer = threading.Timer(MAX_SECONDS, stop)
     timer.start()
     try:
-        reader = guarded.sql(sql, params=list(parameters)).to_arrow_reader(limit + 1)
-        batches, rows = [], 0
-        for batch in reader:
-            batches.append(batch)
-            rows += batch.num_rows
-            if rows > limit:
-                break
-        table = pa.Table.from_batches(batches, reader.schema)
-        table = table.rename_columns(_distinct(table.column_names))
-    except (duckdb.InterruptException, RuntimeError):
-        if not timed_out.is_set():
-            raise KeyboardInterrupt from None
-        raise QueryRefusedError(f"the query was stopped after {MAX_SECONDS:.0f} seconds") from None
-    except duckdb.PermissionException:
-        raise QueryRefusedError("the query reaches outside the views") from None
-    except duckdb.Error as error:
-        raise QueryRefusedError(f"the query does not work: {_first_line(error)}") from None
+        table = _read(guarded.sql(sql, params=list(parameters)).to_arrow_reader(min(limit + 1, _BATCH)), limit)
+    except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
+        raise _refusal(error, timed_out=timed_out.is_set()) from None
     finally:
         timer.cancel()
     return Result(table.slice(0, limit), table.num_rows > limit)
+
+
+def _read(reader: pa.RecordBatchReader, limit: int) -> pa.Table:
+    """A result as far as one row beyond the limit, its columns told apart by their names."""
+    batches, rows, size = [], 0, 0
+    for batch in reader:
+        batches.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if size > MAX_BYTES:
+            raise QueryRefusedError("the result is too large", hint="Ask for fewer columns or rows, or see --limit.")
+        if rows > limit:
+            break
+    table = pa.Table.from_batches(batches, reader.schema)
+    return table.rename_columns(_distinct(table.column_names))
+
+
+def _refusal(error: Exception, *, timed_out: bool) -> BaseException:
+    """What an error of DuckDB's means; while a result is read, it comes as an error of Arrow's."""
+    text = str(error).partition("\n")[0][:500]
+    if timed_out:
+        return QueryRefusedError(f"the query was stopped after {MAX_SECONDS:.0f} seconds")
+    if isinstance(error, duckdb.InterruptException) or text.startswith(("INTERRUPT Error", "Query interrupted")):
+        return KeyboardInterrupt()
+    if isinstance(error, duckdb.PermissionException):
+        return QueryRefusedError("the query reaches outside the views")
+    return QueryRefusedError(f"the query does not work: {text}")
 
 
 def _prepare(guarded: duckdb.DuckDBPyConnection, store: Store, paths: Sequence[str]) -> None:

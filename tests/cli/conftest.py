@@ -43,7 +43,7 @@ class Shell:
 
     def __call__(self, *arguments: str | Path, ends_with: int | None = 0, **environment: str | None) -> Done:
         """Run ``evidence`` with these arguments. A variable of the environment that is None is taken away."""
-        given = {name: value for name, value in (self.environment | environment).items() if value is not None}
+        given = {name: value for name, value in {**self.environment, **environment}.items() if value is not None}
         command: Sequence[str | Path] = [EVIDENCE, *arguments]
         ran = subprocess.run(command, cwd=self.folder, env=given, capture_output=True, check=False, timeout=120)
         done = Done(ran.returncode, ran.stdout.decode(), ran.stderr.decode())

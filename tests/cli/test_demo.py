@@ -14,7 +14,7 @@ DEMO = Path(__file__).resolve().parents[2] / "sample_data" / "demo.py"
 
 
 def test_all_steps_end_as_they_should(tmp_path: Path) -> None:
-    command = [sys.executable, DEMO, tmp_path / "demo"]
+    command = [sys.executable, str(DEMO), str(tmp_path / "demo")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
 
     assert done.returncode == 0, done.stdout + done.stderr

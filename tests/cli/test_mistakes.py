@@ -22,19 +22,16 @@ SESSION = "mira-34a7fff4"
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        ("nonsense", 2),
         ("sessions --nonsense", 2),
         ("sessions --limit 0", 2),
         ("sessions --from yesterday", 2),
         ("prove abc", 2),
         ("export -o x.zip", 2),
         ("sessions --user nobody", 20),
-        ("replay nobody", 20),
         ("replay mira-", 20),
         ("prove 00000000", 20),
         ("reconstruct nowhere.jsonl -o out", 20),
         ("sessions --config nowhere.toml", 11),
-        ("verify --config nowhere.toml", 11),
     ],
 )
 def test_a_mistake_has_its_code_and_says_what_to_do(filled: Any, arguments: str, code: int) -> None:
@@ -44,7 +41,7 @@ def test_a_mistake_has_its_code_and_says_what_to_do(filled: Any, arguments: str,
     assert len(done.err.splitlines()) >= 2
 
 
-@pytest.mark.parametrize("sql", ["SELECT 1; SELECT 2", "FROM read_text('/etc/passwd')", "DROP VIEW records", "SELEC"])
+@pytest.mark.parametrize("sql", ["FROM read_text('/etc/passwd')", "DROP VIEW records"])
 def test_a_query_that_asks_for_more_is_refused(filled: Any, sql: str) -> None:
     assert filled("query", sql, ends_with=18).out == ""
 
@@ -177,7 +174,7 @@ def test_a_reader_that_closes_the_pipe_is_no_verdict(filled: Any) -> None:
 
 
 def test_an_interrupt_is_no_verdict(filled: Any) -> None:
-    sql = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range + b.range = 1"
+    sql = "SELECT sum(range % 7) FROM range(1000000000000)"
     with subprocess.Popen(
         [EVIDENCE, "query", sql], cwd=filled.folder, env=filled.environment, stderr=subprocess.PIPE
     ) as running:
