@@ -27,6 +27,7 @@ from ledger.keytree import KeyTree
 from ledger.log import LogReader, LogWriter
 from ledger.objects import open_objects
 from ledger.objects.base import CHECKPOINT, Objects
+from ledger.objects.probe import probe_conditional_put
 from ledger.publisher import Publisher
 from ledger.revealed import Revealed
 from ledger.settings import Settings
@@ -152,10 +153,23 @@ class Store:
     def append(
         self, bodies: Sequence[tuple[str, dict[str, Any]]], recheck: Callable[[list[Entry]], None] | None = None
     ) -> list[Entry]:
-        """Commit entries of the given types; durable when it returns. See LogWriter.append for ``recheck``."""
+        """Commit entries of the given types; durable when it returns. See LogWriter.append for ``recheck``.
+
+        Raises UnsafeStoreError for a store that does not honour conditional writes.
+        """
+        self._probe()
         encoded = [self._encode(entry_type, body) for entry_type, body in bodies]
         writer = LogWriter(self.objects, self._reader, [load_signer(self.settings.writer_key)])
         return writer.append(encoded, recheck)
+
+    def _probe(self) -> None:
+        """Once for each installation and remote store: `evidence init` probed the store that it made, not this copy."""
+        place = entries.sha256(f"{self.objects.url} {self.settings.s3_endpoint}".encode())
+        mark = self.settings.cache / f"{place}.probed"
+        if self.objects.url.startswith(_REMOTE) and not mark.exists():
+            probe_conditional_put(self.objects)
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
 
     def _encode(self, entry_type: str, body: dict[str, Any]) -> bytes:
         """Canonical bytes; a partition's list of inputs goes to a blob where it would make the entry too large."""
@@ -176,6 +190,7 @@ class Store:
         return Publisher(self.objects, state, load_signer(self.settings.log_key)).publish()
 
 
+_REMOTE = ("s3://",)
 MAX_INLINE_INPUTS = 16
 """Inputs that a partition entry lists itself; more go to a blob."""
 

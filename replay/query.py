@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
@@ -63,47 +63,47 @@ def run(guarded: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] 
     """One SELECT on a guarded connection."""
     _check(guarded, sql)
     limit = min(max(limit, 0), MAX_ROWS)
-    timed_out = threading.Event()
-
-    def stop() -> None:
-        timed_out.set()
-        guarded.interrupt()
-
-    timer = threading.Timer(MAX_SECONDS, stop)
-    timer.start()
-    try:
-        table = _read(guarded.sql(sql, params=list(parameters)).to_arrow_reader(min(limit + 1, _BATCH)), limit)
-    except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
-        raise _refusal(error, timed_out=timed_out.is_set()) from None
-    finally:
-        timer.cancel()
+    # In a thread of its own: DuckDB does not look for Ctrl-C while it works on one long step.
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(_read, guarded, sql, parameters, limit)
+        try:
+            table = running.result(MAX_SECONDS)
+        except TimeoutError:
+            raise QueryRefusedError(f"the query was stopped after {MAX_SECONDS:.0f} seconds") from None
+        finally:
+            while not running.done():
+                guarded.interrupt()
+                wait([running], 0.05)
     return Result(table.slice(0, limit), table.num_rows > limit)
 
 
-def _read(reader: pa.RecordBatchReader, limit: int) -> pa.Table:
+def _read(guarded: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any], limit: int) -> pa.Table:
     """A result as far as one row beyond the limit, its columns told apart by their names."""
-    batches, rows, size = [], 0, 0
-    for batch in reader:
-        batches.append(batch)
-        rows, size = rows + batch.num_rows, size + batch.nbytes
-        if size > MAX_BYTES:
-            raise QueryRefusedError("the result is too large", hint="Ask for fewer columns or rows, or see --limit.")
-        if rows > limit:
-            break
+    try:
+        reader = guarded.sql(sql, params=list(parameters)).to_arrow_reader(min(limit + 1, _BATCH))
+        try:
+            batches = list(_batches(reader, limit))
+        finally:
+            # Else an unfinished result keeps the catalog's file open for as long as anyone holds the error.
+            reader.close()
+    except duckdb.PermissionException:
+        raise QueryRefusedError("the query reaches outside the views") from None
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        # While a result is read, DuckDB's errors come as Arrow's or as OSError.
+        raise QueryRefusedError(f"the query does not work: {_first_line(error)}") from None
     table = pa.Table.from_batches(batches, reader.schema)
     return table.rename_columns(_distinct(table.column_names))
 
 
-def _refusal(error: Exception, *, timed_out: bool) -> BaseException:
-    """What an error of DuckDB's means; while a result is read, it comes as an error of Arrow's."""
-    text = str(error).partition("\n")[0][:500]
-    if timed_out:
-        return QueryRefusedError(f"the query was stopped after {MAX_SECONDS:.0f} seconds")
-    if isinstance(error, duckdb.InterruptException) or text.startswith(("INTERRUPT Error", "Query interrupted")):
-        return KeyboardInterrupt()
-    if isinstance(error, duckdb.PermissionException):
-        return QueryRefusedError("the query reaches outside the views")
-    return QueryRefusedError(f"the query does not work: {text}")
+def _batches(reader: pa.RecordBatchReader, limit: int) -> Iterator[pa.RecordBatch]:
+    rows = size = 0
+    for batch in reader:
+        yield batch
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if size > MAX_BYTES:
+            raise QueryRefusedError("the result is too large", hint="Ask for fewer rows or columns.")
+        if rows > limit:
+            return
 
 
 def _prepare(guarded: duckdb.DuckDBPyConnection, store: Store, paths: Sequence[str]) -> None:
@@ -189,7 +189,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _first_line(error: duckdb.Error) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0][:500]
 
 

