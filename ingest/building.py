@@ -33,6 +33,9 @@ def build(job: Job, objects: AppendObjects) -> Conversation:
     """Build the partitions of a job; their objects are durable before Done is yielded."""
     readers = [PortionReader(number, portion) for number, portion in enumerate(job.portions)]
     drafts = [draft for reader in readers for draft in reader.drafts()]
+    for portion in job.portions:
+        # The drafts have their own copies: two of a portion at a time are what bounds a worker's memory.
+        portion.data = b""
     naming = _Naming(job, readers, drafts)
     naming.take(cast(Keys, (yield naming.wanted())))
     for draft in drafts:

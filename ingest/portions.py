@@ -154,18 +154,29 @@ class Cutter:
         rest = b""
         ended = False
         while not ended:
-            block = rest + file.read(source.size - at if whole else self._seal_bytes)
+            read = file.read(source.size - at if whole else self._seal_bytes)
+            block = rest + read if rest else read
             ended = whole or at + len(block) >= source.size or len(block) == len(rest)
             length, understood = (len(block), True) if whole or ended else self._boundary(block, known.framing)
             if ended and not whole:
                 length, understood = self._boundary(block, known.framing, last=True)
                 ended = length == len(block)
-            data, rest = block[:length], block[length:]
-            mac.update(data)
+            rest = block[length:]
+            # The whole of a bytes object is the object itself; what else would be held while the portion is built goes.
+            block = block[:length]
+            del read
+            mac.update(block)
             adapter = known.adapter if understood else ""
             reason = start.reason if understood else "line_too_long"
-            portion = Portion(known.ref, step, known.ref, adapter, known.framing, reason, data)
-            yield Cut(portion, at, at + length, mac.copy().digest())
+            cut = Cut(
+                Portion(known.ref, step, known.ref, adapter, known.framing, reason, block),
+                at,
+                at + length,
+                mac.copy().digest(),
+            )
+            del block
+            yield cut
+            del cut
             at, step = at + length, step + 1
 
     def _boundary(self, block: bytes, framing: str, *, last: bool = False) -> tuple[int, bool]:

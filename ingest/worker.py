@@ -59,8 +59,9 @@ class InProcess:
         return [0] if self._conversation is None else []
 
     def start(self, worker: int, job: Job) -> None:  # noqa: ARG002 - there is one
-        """Begin the conversation."""
-        self._conversation = build(job, self._objects)
+        """Begin the conversation, on portions of its own: building lets their bytes go."""
+        own = [msgspec.structs.replace(portion) for portion in job.portions]
+        self._conversation = build(msgspec.structs.replace(job, portions=own), self._objects)
         self._answers.append(next(self._conversation))
 
     def next(self) -> tuple[int, Answer]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from ledger import records
 from ledger.segments import NONCE_BYTES
 
-EVENTS_GROUP: Final = 4096
+EVENTS_GROUP: Final = 2048
 """Rows of a row group of an events file: what opening one session reads."""
 CONTENT_GROUP_BYTES: Final = 1024 * 1024
 LEVEL: Final = 3

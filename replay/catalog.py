@@ -24,7 +24,7 @@ from ledger.store import Store
 from replay.approvals import CHANGES_VIEW
 from replay.mirror import Mirror
 
-VERSION: Final = 2
+VERSION: Final = 3
 SCHEMA: Final = (Path(__file__).parent / "schema.sql").read_text()
 _TABLES: Final = (
     "state",

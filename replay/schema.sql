@@ -14,6 +14,8 @@ CREATE TABLE IF NOT EXISTS session_parts (
     owners VARCHAR[]
 );
 
+CREATE INDEX IF NOT EXISTS session_parts_by_session ON session_parts (session);
+
 CREATE TABLE IF NOT EXISTS subject_parts (subject VARCHAR, partition INTEGER, rows BIGINT);
 
 CREATE TABLE IF NOT EXISTS input_parts (
