@@ -18,7 +18,7 @@ from ledger.errors import FormatError, StorageError
 from ledger.kdf import DataKey, derive
 from ledger.keytree import KeyTree
 from ledger.objects.base import AppendObjects
-from ledger.record_line import Content, Input, RecordLine
+from ledger.record_line import Content, Input, ModelRef, RecordLine
 
 SEGMENT_TARGET: Final = 8 * 1024 * 1024
 """Bytes after which a segment is closed and the owner's next slice opens another."""
@@ -28,7 +28,7 @@ class Row(NamedTuple):
     """One record to be: its line's fields, its exact content, its content's owner.
 
     ``fields`` are those of ledger.record_line.RecordLine but ``_`` and ``content``. ``build`` adds ``content`` to them
-    and makes an Input of ``input``, in place.
+    and makes structs of ``input`` and ``model_ref``, in place.
     """
 
     fields: dict[str, Any]
@@ -166,6 +166,8 @@ class _Lines:
             fields["content"] = Content(commitment.hex(), records.length_class(len(content)), owner)
             if "input" in fields:
                 fields["input"] = Input(**fields["input"])
+            if "model_ref" in fields:
+                fields["model_ref"] = ModelRef(**fields["model_ref"])
             kept.append(RecordLine(type_=records.TYPE, **fields))
         lines = record_line.write_block(kept)
         if max(map(len, lines)) > records.MAX_LINE:

@@ -147,7 +147,7 @@ def derive(lines: Sequence[RecordLine]) -> list[pa.Array]:
         _times([line.ended_at for line in lines]),
         pa.array([line.session for line in lines], texts),
         pa.array([line.seq for line in lines], pa.int64()),
-        pa.array([line.gen_ai_response_model or line.gen_ai_request_model for line in lines], texts),
+        pa.array([_model(line) for line in lines], texts),
         pa.array([line.status for line in lines], texts),
         pa.array([line.decision for line in lines], texts),
         pa.array([line.gen_ai_usage_input_tokens for line in lines], pa.int64()),
@@ -158,6 +158,12 @@ def derive(lines: Sequence[RecordLine]) -> list[pa.Array]:
         pa.array([place.step for place in inputs], pa.int64()),
         pa.array([place.part for place in inputs], pa.int64()),
     ]
+
+
+def _model(line: RecordLine) -> str | None:
+    """The model that answered, else the one that was asked, else the one that the record names."""
+    named = line.gen_ai_response_model or line.gen_ai_request_model
+    return named or (line.model_ref.name if line.model_ref else None)
 
 
 def _references(subjects: Mapping[str, list[str]] | None) -> list[str] | None:

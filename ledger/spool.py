@@ -43,12 +43,15 @@ class SpoolFile:
         self._path = folder / f"{spool}{SUFFIX}"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
         except OSError as error:
             raise AccessNotRecordedError(f"cannot open the spool: {error.strerror}") from None
-        self._file = os.fdopen(descriptor, "ab")
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        _sync_folder(folder)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_SH)
+            _sync_folder(folder)
+        except OSError as error:
+            self._file.close()
+            raise AccessNotRecordedError(f"cannot open the spool: {error.strerror}") from None
 
     def append(self, frame: Frame) -> None:
         """Write one frame; durable when it returns. Raises AccessNotRecordedError if that fails."""

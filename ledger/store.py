@@ -16,7 +16,7 @@ from ledger.access import AccessRecorder, Receipt
 from ledger.checkpoints import Checkpoint, open_checkpoint
 from ledger.content import ContentReader
 from ledger.decryption import Decryptor
-from ledger.errors import ConfigError, KeyringError, MissingObjectError, NothingThereError, StorageError
+from ledger.errors import ConfigError, FormatError, KeyringError, MissingObjectError, NothingThereError, StorageError
 from ledger.history import Entry, History
 from ledger.keyring.access_numbers import AccessNumbers
 from ledger.keyring.bookmarks import Bookmarks
@@ -212,3 +212,5 @@ def load_signer(path: Path) -> notes.Signer:
         return notes.Signer.from_skey(path.read_text().strip())
     except OSError as error:
         raise ConfigError(f"cannot read the signing key {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, FormatError):
+        raise ConfigError(f"{path} holds no signing key") from None

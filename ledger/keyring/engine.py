@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ledger.errors import ConfigError, KeyringError
@@ -21,10 +22,19 @@ _PRAGMAS = (
 )
 
 
+_SQLITE = "sqlite:///"
+
+
+def exists(url: str) -> bool:
+    """Whether there is a database to open: SQLite would make an empty file where there is none."""
+    return not url.startswith(_SQLITE) or Path(url.removeprefix(_SQLITE)).is_file()
+
+
 def open_engine(url: str) -> Engine:
     """An engine for ``sqlite:///path`` or ``postgresql+driver://...``. Raises ConfigError for a wrong URL."""
     try:
-        parsed = make_url(url)
+        # A path is taken as it is: make_url would read a percent sign in it as an escape.
+        parsed = URL.create("sqlite", database=url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else make_url(url)
     except ArgumentError:
         raise ConfigError("the keyring URL is no database URL") from None
     engine = create_engine(parsed)

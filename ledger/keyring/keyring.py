@@ -24,7 +24,7 @@ from ledger.errors import ConfigError, ErasedError, KeyringError
 from ledger.kdf import DataKey, derive
 from ledger.kek import KeyEncryptionKey
 from ledger.keyring import tables
-from ledger.keyring.engine import open_engine, reading, transaction
+from ledger.keyring.engine import exists, open_engine, reading, transaction
 from ledger.keyring.identifiers import NORMALISER, Identifier, mac_input, normalise
 from ledger.keytree import KeyTree
 
@@ -82,6 +82,8 @@ class Keyring:
     @classmethod
     def open(cls, url: str, kek: KeyEncryptionKey) -> Keyring:
         """An existing keyring. Raises KeyringError if there is none or the KEK is not its own."""
+        if not exists(url):
+            raise KeyringError("there is no keyring where the configuration says")
         return cls(open_engine(url), kek)
 
     def close(self) -> None:
