@@ -18,7 +18,7 @@ def copy(source: str, out: str, *, ignore_errors: bool) -> None:
     connection.execute(f"SET threads = {THREADS}")
     options = ", ignore_errors = true" if ignore_errors else ""
     connection.execute(
-        f"COPY (SELECT * FROM read_json('{source}', format = 'newline_delimited'{options})) "  # noqa: S608
+        f"COPY (SELECT * FROM read_json('{source}', format = 'newline_delimited'{options})) "
         f"TO '{out}' (FORMAT parquet, COMPRESSION zstd)"
     )
 
