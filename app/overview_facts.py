@@ -130,8 +130,8 @@ def _verification(catalog: Catalog) -> tuple[Verification | None, str | None]:
 
 
 def _number(catalog: Catalog, sql: str) -> int:
-    row = catalog.connection.execute(sql).fetchone()
-    return int(row[0]) if row else 0
+    rows = catalog.connection.execute(sql).fetchall()
+    return int(rows[0][0]) if rows else 0
 
 
 def _newest(catalog: Catalog) -> pl.DataFrame:

@@ -69,14 +69,21 @@ class Catalog:
 
     def _prepare(self) -> None:
         """Make the tables; drop them first if they are of another version, another store, or ahead of the ledger."""
-        self.connection.execute(SCHEMA)
-        row = self.connection.execute("SELECT version, store, partitions FROM state").fetchone()
+        row = self._state()
         if row is not None and row[:2] == (VERSION, self.store.history.store) and self._follows(row[2]):
             return
         for table in _TABLES:
             self.connection.execute(f"DROP TABLE IF EXISTS {table}")
         create_tables(self.connection)
         self.connection.execute("INSERT INTO state VALUES (?, ?, 0)", [VERSION, self.store.history.store])
+
+    def _state(self) -> tuple[int, str, int] | None:
+        """Version, store and number of partitions; None where there are no tables yet."""
+        try:
+            rows = self.connection.execute("SELECT version, store, partitions FROM state").fetchall()
+        except duckdb.CatalogException:
+            return None
+        return rows[0] if rows else None
 
     def _follows(self, done: int) -> bool:
         """Whether the ledger's first ``done`` partitions are those of the catalog: a restored one may have others."""
@@ -85,8 +92,9 @@ class Catalog:
         return done <= len(partitions) and last == (partitions[done - 1].value["events"]["path"] if done else None)
 
     def _one(self, sql: str) -> Any:
-        row = self.connection.execute(sql).fetchone()
-        return None if row is None else row[0]
+        # A result that is not read to its end keeps the connection from other work.
+        rows = self.connection.execute(sql).fetchall()
+        return rows[0][0] if rows else None
 
     def _add(self, number: int, entry: Entry) -> None:
         value = entry.value

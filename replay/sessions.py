@@ -120,5 +120,5 @@ def resolve_session(catalog: Catalog, text: str) -> str:
 
 
 def _has(catalog: Catalog, session: str) -> bool:
-    row = catalog.connection.execute("SELECT 1 FROM session_parts WHERE session = ? LIMIT 1", [session]).fetchone()
-    return row is not None
+    rows = catalog.connection.execute("SELECT 1 FROM session_parts WHERE session = ? LIMIT 1", [session]).fetchall()
+    return bool(rows)

@@ -221,3 +221,9 @@ def test_the_threads_of_one_process_take_turns(filled: Any) -> None:
         thread.join()
 
     assert done == [True] * 20
+
+
+def test_an_open_catalog_is_free_for_any_kind_of_query(filled: Any) -> None:
+    for _ in ("made", "found in step with the store"):
+        with filled.listed() as (_, opened):
+            assert len(opened.connection.table("session_parts").to_arrow_table()) == 3
