@@ -26,6 +26,7 @@ this program: use a copy that you got elsewhere, or compare it with one.
 
 Exit codes: 0 intact, 1 tampered (also: hostile or damaged archive), 2 usage, 3 unverifiable (also: over a limit, see
 --max-size), 4 nothing there, 5 lost, 6 stale or unpinned (only with --strict). The worst wins: 1, 5, 3, 4, 6.
+No verdict: 70 internal error, 74 the result could not be written, 130 interrupted, 141 the reader of the output left.
 
 Ed25519 (RFC 8032, section 5.1.7) is verified strictly and without the cofactor: S must be below L, the key must be
 the one encoding of a point that is not of small order, and [S]B - [k]A must encode to exactly the bytes of R. That is
@@ -50,12 +51,13 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, NoReturn, Tuple, cast  # noqa: UP035 - Python 3.8 has no tuple[int]
+from typing import Any, BinaryIO, NamedTuple, NoReturn, TextIO, Tuple, cast  # noqa: UP035 - Python 3.8 has no tuple[int]
 
 SCHEMA = "evidence/verify-bundle/1"
 INTACT, TAMPERED, LOST, UNVERIFIABLE = "intact", "tampered", "lost", "unverifiable"
 NOTHING_THERE, STALE, UNPINNED = "nothing there", "stale", "unpinned"
 EXIT_CODES = {INTACT: 0, TAMPERED: 1, UNVERIFIABLE: 3, NOTHING_THERE: 4, LOST: 5, STALE: 6, UNPINNED: 6}
+INTERNAL_ERROR, OUTPUT_FAILED, INTERRUPTED, READER_GONE = 70, 74, 130, 141
 WORST_FIRST = (TAMPERED, LOST, UNVERIFIABLE, NOTHING_THERE, STALE, UNPINNED)
 MAX_SIZE = 4 << 30
 """Bytes that all files may have together, unpacked, unless --max-size says otherwise."""
@@ -441,8 +443,12 @@ class Bundle:
 @contextlib.contextmanager
 def open_bundle(path: str, max_size: int) -> Iterator[Bundle]:
     """A bundle whose container is not hostile. Raises UsageError if there is none, CheckError if it is hostile."""
-    if Path(path).is_dir():
-        yield Bundle(_sizes(_files_in(path), max_size), lambda name: Path(path, name).open("rb"))  # noqa: SIM115
+    if _is_there(path, Path.is_dir):
+        try:
+            sizes = _sizes(_files_in(path), max_size)
+        except OSError as error:
+            raise _unreadable("bundle", error) from None
+        yield Bundle(sizes, lambda name: Path(path, name).open("rb"))  # noqa: SIM115
         return
     with contextlib.ExitStack() as stack:
         try:
@@ -458,6 +464,14 @@ def open_bundle(path: str, max_size: int) -> Iterator[Bundle]:
         except _READ_ERRORS as error:
             raise _unreadable("bundle", error) from None
         yield Bundle(sizes, archive.open)
+
+
+def _is_there(path: str, test: Callable[[Path], bool]) -> bool:
+    """Whether a path is, or is of some sort. What no system can look up, as one of 5,000 characters, is not."""
+    try:
+        return test(Path(path))
+    except (OSError, ValueError):
+        return False
 
 
 def _unreadable(where: str, error: Exception) -> CheckError:
@@ -482,7 +496,7 @@ def _sizes(files: Iterable[tuple[str, int]], max_size: int) -> dict[str, int]:
 
 
 def _files_in(folder: str) -> Iterator[tuple[str, int]]:
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_raise):
         for name in folders + names:
             path = Path(parent, name)
             status, inside = path.lstat(), path.relative_to(folder).as_posix()
@@ -490,6 +504,11 @@ def _files_in(folder: str) -> Iterator[tuple[str, int]]:
                 yield inside, status.st_size
             elif not stat.S_ISDIR(status.st_mode):
                 _refuse(f"{inside[:100]!a} is a link or a special file")
+
+
+def _raise(error: OSError) -> NoReturn:
+    """A folder that cannot be listed is no empty one."""
+    raise error
 
 
 def _check_end(file: BinaryIO) -> int:
@@ -580,11 +599,16 @@ def check_checkpoint(bundle: Bundle, keys: Sequence[Key], pin: Pin | None, resul
     """The checkpoint of the bundle; whether it can be trusted goes into the result."""
     checkpoint = parse_checkpoint(bundle.read("checkpoint"))
     result.origin, result.size, result.root = checkpoint.origin, checkpoint.size, checkpoint.root.hex()
-    trusted = [*keys, *([pin.key] if pin else [])]
+    # Beside a key, a pin is memory and no authority: one handed over with the bundle would bring its forger's key.
+    trusted = list(keys) or ([pin.key] if pin else [])
+    foreign = pin is not None and pin.key not in trusted
+    if foreign:
+        result.add(UNVERIFIABLE, "pin", "is not signed by the key that you gave; it counts for nothing")
     if [key for key in trusted if checkpoint.signed_by(key)]:
         result.checked["signatures"] += 1
         result.grade = "signed by the key that you gave"
-        result.guard("checkpoint", _check_pin, bundle, checkpoint, pin, result)
+        if not foreign:
+            result.guard("checkpoint", _check_pin, bundle, checkpoint, pin, result)
         return checkpoint
     result.grade = "untrusted"
     if trusted:
@@ -666,8 +690,13 @@ class Record(NamedTuple):
     owner: str
 
 
-def check_partitions(bundle: Bundle, selection: Any, entries: dict[int, dict[str, Any]], result: Result) -> None:
-    """Every partition of the bundle, and the contents of its records."""
+def check_partitions(
+    bundle: Bundle, manifest: dict[str, Any], entries: dict[int, dict[str, Any]], result: Result
+) -> None:
+    """Every partition of the bundle, and the contents of its records: of all, or of none, as the manifest says."""
+    selection, with_content = manifest["selection"], manifest["with_content"]
+    if not isinstance(with_content, bool):
+        raise TypeError("with_content is true or false")
     folders = {int(name.split("/")[1]) for name in bundle.sizes if name.startswith("partitions/")}
     partitions = {index: entry for index, entry in entries.items() if entry["type"] == "partition"}
     for index in sorted(folders - partitions.keys()):
@@ -676,7 +705,9 @@ def check_partitions(bundle: Bundle, selection: Any, entries: dict[int, dict[str
     for index in sorted(partitions):
         folder = f"partitions/{index}"
         records = result.guard(folder, _check_lines, bundle, index, partitions[index], selection, result)
-        if records and f"{folder}/content.jsonl" in bundle.sizes:
+        if not with_content and f"{folder}/content.jsonl" in bundle.sizes:
+            result.add(TAMPERED, f"{folder}/content.jsonl", "is in a bundle that is said to be without content")
+        elif records and with_content:
             erased = {
                 owner
                 for later, entry in entries.items()
@@ -790,7 +821,7 @@ def _check_all(path: str, keys: Sequence[Key], pin: Pin | None, max_size: int, r
             return
         entries = result.guard("entries.jsonl", check_entries, bundle, checkpoint, result)
         if entries is not None:
-            check_partitions(bundle, manifest["selection"], entries, result)
+            result.guard(MANIFEST, check_partitions, bundle, manifest, entries, result)
         _check_claims(manifest, result)
 
 
@@ -803,6 +834,8 @@ def _check_claims(manifest: dict[str, Any], result: Result) -> None:
         manifest["counts"] != {**found, "contents": result.contents} or manifest["checkpoint"] != log
     ):
         result.add(TAMPERED, MANIFEST, "states other counts or another checkpoint than the bundle holds")
+    if manifest["origin"] != result.origin:
+        result.add(TAMPERED, MANIFEST, "states another origin than the checkpoint")
     if not found["records"]:
         result.add(NOTHING_THERE, "bundle", "holds no record that could be checked")
 
@@ -819,14 +852,21 @@ NEVER_PROVEN = (
 
 def _not_proven(result: Result) -> list[str]:
     partial = result.checked["partitions"] - result.checked["complete partitions"]
+    shown, records = result.checked["contents"], result.checked["records"]
     words = list(NEVER_PROVEN)
     if partial:
-        words.insert(1, f"Other rows of {partial} partitions: they are not in the bundle.")
+        words.insert(1, f"Other rows of {_count(partial, 'partition')}: they are not in the bundle.")
     if result.contents.get("erased"):
         words.append("That the erasures were committed by a key with that role: verify the store for this.")
-    if not result.contents:
-        words.append("Content: it is not in the bundle, only commitments to it.")
+    if shown < records or not records:
+        words.append(
+            f"Content: {shown} of {_count(records, 'record')} have theirs in the bundle, the others a commitment to it."
+        )
     return words
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 _SENTENCES = {
@@ -861,7 +901,7 @@ def printable(text: str) -> str:
 
 def read_key(text: str) -> Key:
     """A key given as text, or as the name of a file that holds it. Raises UsageError."""
-    is_key = text.count("+") >= 2 and not Path(text).exists()
+    is_key = text.count("+") >= 2 and not _is_there(text, Path.exists)
     return parse_key(text if is_key else _read(text).decode("utf-8", "replace"))
 
 
@@ -893,11 +933,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pin = read_pin(options.pin) if options.pin else None
         result = check(options.bundle, keys, pin, options.strict, options.max_size)
     except UsageError as error:
-        sys.stderr.write(printable(f"verify.py: {error}\n"))
+        _note(str(error))
         return 2
     sys.stdout.write(json.dumps(result.as_json(), indent=1) + "\n" if options.json else printable(report(result)))
     return result.exit_code
 
 
+def _note(text: str) -> None:
+    """A line for people. Where stderr cannot be written, the exit code has to do."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(printable(f"verify.py: {text}\n"))
+
+
+def _open_closed_streams() -> None:
+    """Streams that the caller has closed lead nowhere: else a file that is opened later would take their place."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: PTH123, SIM115 - a descriptor, for good
+
+
+def run() -> int:
+    """The whole command. What keeps it from its end is no verdict, and never has the code of one."""
+    _open_closed_streams()
+    try:
+        code = main()
+        sys.stdout.flush()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 2
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code = READER_GONE
+    except OSError as error:
+        _note(f"the result cannot be written: {error.strerror}")
+        code = OUTPUT_FAILED
+    except Exception as error:  # noqa: BLE001 - a traceback would end with 1, which says tampered
+        _note(f"internal error ({type(error).__name__})")
+        code = INTERNAL_ERROR
+    written = _flushed(sys.stdout)
+    _flushed(sys.stderr)
+    return code or (0 if written else OUTPUT_FAILED)
+
+
+def _flushed(stream: TextIO) -> bool:
+    """Whether all was written. If not, Python must not try again on leaving: it would end with a code of its own."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -9,6 +9,9 @@ import base64
 import io
 import json
 import re
+import shlex
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +23,7 @@ from hypothesis import strategies as st
 
 from ledger import canonical, merkle, notes
 from ledger.checkpoints import parse_checkpoint, sign_checkpoint
+from ledger.verify.pin import Pin
 from reports.selection import SessionSelection
 from reports.standalone import verify
 from tests.fixtures_stores import SAMPLE_LOGS
@@ -285,6 +289,36 @@ def test_a_row_left_out_of_the_list_of_contents_is_found(bank: Bank, content_bun
 # -- files
 
 
+def test_content_cannot_be_dropped_from_a_bundle_that_is_said_to_have_it(
+    bank: Bank, content_bundle: bytes, audit: Audit
+) -> None:
+    files = unzip(content_bundle)
+    kept = {name: data for name, data in files.items() if "content" not in name}
+    counts = json.loads(files["manifest.json"])["counts"] | {"contents": {}}
+
+    result = audit(rezip(fix_up(kept, counts=counts)), "--key", bank.log_vkey)
+
+    assert (result.code, result.verdicts) == (5, {"lost", "unpinned"})
+    assert "content.jsonl: is missing" in result.reasons
+
+
+def test_content_cannot_be_in_a_bundle_that_is_said_to_have_none(
+    bank: Bank, content_bundle: bytes, audit: Audit
+) -> None:
+    result = audit(rezip(fix_up(unzip(content_bundle), with_content=False)), "--key", bank.log_vkey)
+
+    assert (result.code, "said to be without content" in result.reasons) == (1, True)
+
+
+def test_how_many_records_have_content_is_said(bank: Bank, session_bundle: bytes, audit: Audit) -> None:
+    """The manifest is not signed: whoever drops all content, and says so, leaves a bundle without content."""
+    result = audit(session_bundle, "--key", bank.log_vkey)
+
+    assert f"Content: 0 of {result.output['checked']['records']} records have theirs" in str(
+        result.output["not_proven"]
+    )
+
+
 def test_every_file_that_is_listed_must_be_there(bank: Bank, period_bundle: bytes, tmp_path: Path) -> None:
     files = unzip(period_bundle)
     for gone in files:
@@ -311,6 +345,8 @@ def test_a_file_that_is_not_listed_is_found(bank: Bank, session_bundle: bytes, a
         {"counts": {"records": 1}},
         {"counts": None},
         {"checkpoint": {"origin": "example.com", "root": "00", "size": 1}},
+        {"origin": "example.com/another"},
+        {"with_content": 0},
         {"_": "evidence/bundle/0"},
     ],
 )
@@ -353,6 +389,39 @@ def test_a_forger_who_signs_with_a_key_of_the_same_name_is_not_believed(
     assert audit(forged).code == 3
     assert audit(forged, "--key", bank.log_vkey).code == 3
     assert audit(forged, "--key", forger.vkey).code == 0, "only who trusts the forger's key believes the forger"
+
+
+def forge(files: Files, tmp_path: Path) -> tuple[bytes, str, Path]:
+    """A bundle signed by a forger in the log's name, the forger's key, and a pin by it: all handed over together."""
+    stated = parse_checkpoint(notes.parse_note(files["checkpoint"]).text)
+    forger = another_key(stated.origin)
+    note = sign_checkpoint(stated, forger)
+    pin = tmp_path / "their-pin.json"
+    pin.write_bytes(Pin(forger.vkey, note.decode(), 0, "2026-11-01T00:00:00Z").to_bytes())
+    return rezip(fix_up({**files, "checkpoint": note})), forger.vkey, pin
+
+
+def test_a_pin_of_another_key_does_not_stand_in_for_the_key_that_is_held(
+    bank: Bank, session_bundle: bytes, audit: Audit, tmp_path: Path
+) -> None:
+    forged, _, pin = forge(unzip(session_bundle), tmp_path)
+
+    result = audit(forged, "--key", bank.log_vkey, "--pin", str(pin))
+
+    assert (result.code, result.output["grade"]) == (3, "untrusted")
+    assert "pin: is not signed by the key that you gave" in result.reasons
+    assert "no key that you gave has signed it" in result.reasons
+
+
+def test_a_pin_of_another_key_says_nothing_of_the_rightful_bundle(
+    bank: Bank, session_bundle: bytes, audit: Audit, tmp_path: Path
+) -> None:
+    _, _, pin = forge(unzip(session_bundle), tmp_path)
+
+    result = audit(session_bundle, "--key", bank.log_vkey, "--pin", str(pin))
+
+    assert (result.code, result.verdicts) == (3, {"unverifiable"})
+    assert result.output["grade"] == "signed by the key that you gave", "and not: pinned"
 
 
 def test_a_signature_in_the_name_of_the_key_that_is_held_must_verify(
@@ -400,6 +469,10 @@ def test_nothing_there(audit: Audit, tmp_path: Path) -> None:
         ["bundle.zip", "--key", "name+00000000+AAAA"],
         ["bundle.zip", "--pin", "bundle.zip"],
         ["bundle.zip", "--frobnicate"],
+        ["x" * 5000],
+        ["bundle.zip", "--key", "name+" + "0" * 300 + "+AAAA"],
+        ["bundle.zip", "--key", "x" * 300],
+        ["bundle.zip", "--pin", "x" * 300],
     ],
 )
 def test_a_wrong_call_is_usage(
@@ -413,6 +486,48 @@ def test_a_wrong_call_is_usage(
         code = int(str(ended.code))
 
     assert code == 2
+
+
+def in_a_shell(bundle: Path, redirect: str, *options: str) -> tuple[int, str]:
+    """The exit code of verify.py with its streams redirected, and what it printed to those left."""
+    command = shlex.join([sys.executable, "-I", "-S", str(verify.__file__), str(bundle), *options])
+    done = subprocess.run(["/bin/sh", "-c", f"{command} {redirect}"], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize(
+    ("redirect", "code"),
+    [(">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0), ("2>/dev/full", 0), (">/dev/full", 74), (">/dev/full 2>&1", 74)],
+)
+def test_a_stream_that_cannot_be_written_is_no_verdict(
+    bank: Bank, session_bundle: bytes, tmp_path: Path, redirect: str, code: int, form: list[str]
+) -> None:
+    bundle = tmp_path / "bundle.zip"
+    bundle.write_bytes(session_bundle)
+
+    found, printed = in_a_shell(bundle, redirect, "--key", bank.log_vkey, *form)
+
+    assert (found, "Traceback" in printed) == (code, False)
+
+
+@pytest.mark.parametrize("redirect", ["2>&-", "2>/dev/full", ">&- 2>&-"])
+def test_a_wrong_call_stays_one_without_a_place_for_words(tmp_path: Path, redirect: str) -> None:
+    assert in_a_shell(tmp_path / "absent.zip", redirect) == (2, "")
+    assert in_a_shell(tmp_path / "absent.zip", redirect, "--frobnicate") == (2, "")
+
+
+def test_a_reader_that_left_is_no_verdict(bank: Bank, session_bundle: bytes, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.zip"
+    bundle.write_bytes(session_bundle)
+    command = [sys.executable, str(verify.__file__), str(bundle), "--key", bank.log_vkey]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        errors = running.stderr.read()
+
+    assert (running.returncode, errors) == (141, b"")
 
 
 def test_text_from_a_bundle_cannot_steer_a_terminal() -> None:

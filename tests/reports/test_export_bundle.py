@@ -71,7 +71,7 @@ def test_a_session_verifies_with_the_key_that_the_auditor_holds(
     lines = unzip(session_bundle)[next(n for n in unzip(session_bundle) if n.endswith("lines.ndjson"))].splitlines()
     assert result.output["checked"]["records"] == len(lines)
     assert {json.loads(line)["session"] for line in lines} == {bank.session}
-    assert "Other rows of 1 partitions" in " ".join(result.output["not_proven"])
+    assert "Other rows of 1 partition:" in " ".join(result.output["not_proven"])
 
 
 def test_a_period_takes_the_rows_of_its_time_and_says_which_partitions_are_whole(
