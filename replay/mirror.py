@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ledger.errors import LostError, MissingObjectError, TamperedError
+from ledger.errors import LostError, MissingObjectError, StorageError, TamperedError
 from ledger.store import Store
 
 
@@ -45,14 +45,19 @@ class Mirror:
     def _check(self, item: Mapping[str, Any], path: Path) -> None:
         """Hash the file unless it was hashed in this state before."""
         try:
-            status = path.stat()
+            self._hash(item, path)
         except FileNotFoundError:
             raise LostError(f"{item['path']} is missing", path=item["path"]) from None
+        except OSError as error:
+            raise StorageError(f"cannot read {item['path']}: {error.strerror}", path=item["path"]) from None
+
+    def _hash(self, item: Mapping[str, Any], path: Path) -> None:
+        status = path.stat()
         state = f"{item['sha256']} {status.st_size} {status.st_ctime_ns} {status.st_ino}"
         if self._seen.get(path) == state:
             return
         mark = self._cache / f"{item['sha256']}.checked"
-        if not (mark.exists() and mark.read_text() == state):
+        if not _holds(mark, state.encode()):
             with path.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != item["sha256"]:
@@ -83,7 +88,18 @@ class Mirror:
             raise
 
     def _write(self, path: Path, data: bytes) -> None:
-        self._cache.mkdir(parents=True, exist_ok=True)
-        scratch = self._cache / f"{secrets.token_hex(8)}.tmp"
-        scratch.write_bytes(data)
-        scratch.replace(path)
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True)
+            scratch = self._cache / f"{secrets.token_hex(8)}.tmp"
+            scratch.write_bytes(data)
+            scratch.replace(path)
+        except OSError as error:
+            raise StorageError(f"cannot write the cache folder {self._cache}: {error.strerror}") from None
+
+
+def _holds(mark: Path, state: bytes) -> bool:
+    """Whether a file of the cache says this; one that cannot be read says nothing."""
+    try:
+        return mark.read_bytes() == state
+    except OSError:
+        return False

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import LostError, MissingObjectError, TamperedError
+from ledger.errors import LostError, MissingObjectError, StorageError, TamperedError
 from ledger.objects.base import Objects
 from replay.mirror import Mirror
 from replay.query import query
@@ -86,6 +86,30 @@ def test_an_object_that_is_gone_is_lost(desk: Any, turn: Turn) -> None:
 
         with pytest.raises(LostError, match="is missing"):
             Mirror(store).path(entry.value)
+
+
+def test_an_events_file_that_may_not_be_read_is_named(desk: Any, turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.ingest(turn("q", "a", id="e1"))
+    with desk.listed() as (store, opened):
+        (entry,) = opened.partitions()
+    for mark in desk.installation.settings.cache.rglob("*.checked"):
+        mark.write_bytes(b"\xff")
+    refuse(monkeypatch)
+
+    with pytest.raises(StorageError, match=entry.value["events"]["path"]):
+        Mirror(store).path(entry.value)
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Parquet file can be opened: what root, who runs some of these tests, never meets."""
+    real = Path.open
+
+    def open_(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.suffix == ".parquet":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", open_)
 
 
 @pytest.mark.parametrize("folder", ["plain", "with space", "per%20cent", "ümläut", "quote's"])
