@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.files import new_file
+from cli.keys import read_vkey
 from cli.options import ConfigOption, JsonOption, StoreOption, store_of
 from cli.output import emit, say
 
@@ -31,13 +32,15 @@ def prove(
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
         checkpoint = opened.checkpoint()
         proof = records.prove(listed, records.find_record(listed, record_id), checkpoint)
-        verifiers = opened.history.log_verifiers()
+        # The history's own keys prove nothing against whoever replaced it: the key comes from beside the settings.
+        known = opened.settings.log_vkey
+        verifiers = [read_vkey(str(known))] if known is not None else opened.history.log_verifiers()
     records.check(proof.tlog_proof, verifiers)
     if out is not None:
         with new_file(out) as file:
             file.write(proof.tlog_proof)
     if json:
-        emit("prove", records.as_json(proof))
+        emit("prove", {**records.as_json(proof), "trusted_key": known is not None})
         return
     say(f"record     {proof.record_id}")
     say(f"  row      {proof.row} of {proof.rows}, {len(proof.path)} hashes up")
@@ -47,5 +50,7 @@ def prove(
     for line in proof.tlog_proof.decode().partition("\n\n")[2].splitlines():
         say(f"  {line}")
     say("Recomputed: the record's line is unchanged since it was sealed under this checkpoint.")
+    if known is None:
+        say("The key is only the log's own: without log_vkey in the settings, a store that was replaced proves itself.")
     if out is not None:
         say(f"Written: {out}")

@@ -43,16 +43,28 @@ def _value(value: Any) -> Any:
 
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    return [_value(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, dict):
+        return {str(name): _value(item) for name, item in value.items()}
+    # A map comes as a list of pairs.
+    return [_value(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _cell(value: Any) -> str:
+    """A value as text: nothing for NULL, JSON for what has parts, bytes as hex."""
+    import json
+
     from replay.visible import one_line
 
     plain = _value(value)
     if plain is None:
         return ""
-    return one_line(" ".join(map(str, plain)) if isinstance(plain, list) else str(plain))
+    if isinstance(plain, list | dict):
+        return one_line(json.dumps(plain, ensure_ascii=False, default=_text))
+    return one_line(_text(plain))
+
+
+def _text(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _csv(columns: list[str], rows: list[list[Any]]) -> None:
@@ -63,7 +75,7 @@ def _csv(columns: list[str], rows: list[list[Any]]) -> None:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     for row in (columns, *rows):
-        writer.writerow([_harmless(_cell(value)) if isinstance(value, (str, list)) else _cell(value) for value in row])
+        writer.writerow([_harmless(_cell(value)) if isinstance(value, str) else _cell(value) for value in row])
     say(file.getvalue().removesuffix("\n"))
 
 

@@ -11,7 +11,6 @@ from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, st
 from cli.output import count, emit, say
 
 if TYPE_CHECKING:
-    from ingest.formats.base import Message
     from replay.lineage import InForce
     from replay.timeline import Session, TimelineEvent
 
@@ -42,44 +41,63 @@ def replay(
 
 
 def lines(replayed: Session) -> Iterator[str]:
-    """The session as text, hostile characters written out."""
+    """The session as text. What was recorded stands behind a gutter, hostile characters written out.
+
+    So no content can pass for a line of this program: an event, or what was in force.
+    """
+    from replay.visible import one_line
+
     events = replayed.events
     times = [event.at for event in events if event.at]
-    yield f"Session {replayed.session}: {count(len(events), 'event')}" + (
+    yield f"Session {one_line(replayed.session)}: {count(len(events), 'event')}" + (
         f", {times[0][:19]}Z to {times[-1][:19]}Z (UTC)" if times else ", times unknown"
     )
     states = {event.state for event in events}
     yield "Content: " + ", ".join(f"{sum(e.state == state for e in events)} {state}" for state in sorted(states))
-    before: tuple[InForce, ...] = ()
+    held: dict[tuple[str, str], InForce] = {}
+    day = ""
     for event in events:
+        yield ""
         if event.idle is not None:
             yield f"        ... {_duration(event.idle)} idle ..."
+        if event.at and event.at[:10] != day:
+            day = event.at[:10]
+            yield day
         yield from _event(event)
-        if event.in_force and event.in_force != before:
-            before = event.in_force
-            yield from (f"          in force: {_in_force(item)}" for item in event.in_force)
+        for item in event.in_force:
+            if held.get((item.type, item.name)) != item:
+                held[item.type, item.name] = item
+                yield f"          in force: {_in_force(item)}"
 
 
 def _event(event: TimelineEvent) -> Iterator[str]:
-    from replay.visible import one_line, visible
+    from replay.visible import one_line
 
-    line = event.line
     at = event.at[11:19] if event.at else "--:--:--"
-    marks = [line[name] for name in ("status", "decision", "error_type") if line.get(name) not in (None, "ok")]
-    if event.duplicate:
-        marks.append("same id as an earlier record")
-    if line.get("capture") not in (None, "complete"):
-        marks.append(f"capture {line['capture']}")
-    yield ""
-    yield f"{at}  {event.kind.upper()}{_what(event)}" + (f"  [{', '.join(map(str, marks))}]" if marks else "")
+    marks = [one_line(mark) for mark in _marks(event)]
+    head = f"{at}  {event.record_id[:12]}  {event.kind.upper()}{one_line(_what(event))}"
+    yield head + (f"  [{', '.join(marks)}]" if marks else "")
     if event.repeated:
         yield f"          ({count(event.repeated, 'message')} of history not repeated)"
     for message in (*event.new_input, *event.rendered.output):
-        yield from _message(message)
+        for part in message.parts:
+            calls = f" calls {part.name}" if part.type == "tool_call" else ""
+            yield from _recorded(f"{message.role}{calls}", part.text)
     for label, value in event.rendered.facts:
-        yield f"          {one_line(label)}: {visible(value)}"
+        yield from _recorded(label, value)
     for remark in event.rendered.notes:
-        yield f"          note: {one_line(remark)}"
+        yield from _recorded("note", remark)
+
+
+def _marks(event: TimelineEvent) -> Iterator[str]:
+    line = event.line
+    yield from (str(line[name]) for name in ("status", "decision", "error_type") if line.get(name) not in (None, "ok"))
+    if event.duplicate:
+        yield "same id as an earlier record"
+    if line.get("capture") not in (None, "complete"):
+        yield f"capture {line['capture']}"
+    if event.time_basis == "zone_assumed":
+        yield "zone assumed"
 
 
 def _what(event: TimelineEvent) -> str:
@@ -94,23 +112,21 @@ def _what(event: TimelineEvent) -> str:
     return (f" {model}" if model else "") + (f", {tokens} tokens" if tokens else "")
 
 
-def _message(message: Message) -> Iterator[str]:
+def _recorded(label: str, text: str) -> Iterator[str]:
+    """What a source wrote, each line behind the gutter; further lines of a text stand further in than its label."""
     from replay.visible import one_line, visible
 
-    role = one_line(message.role)
-    for part in message.parts:
-        label = f"{role} calls {one_line(part.name)}" if part.type == "tool_call" else role
-        text = visible(part.text)
-        first, *rest = text.split("\n")
-        yield f"  {label:>9}: {first}"
-        yield from (f"             {more}" for more in rest)
+    first, *rest = visible(text).split("\n")
+    yield f"          | {one_line(label).strip()}: {first}"
+    yield from (f"          |   {more}" for more in rest)
 
 
 def _in_force(item: InForce) -> str:
+    from replay.visible import one_line
+
     later = ", recorded later" if item.recorded_later else ""
-    return (
-        f"{item.type} {item.name} {item.version or 'unknown'} ({item.basis}{later}; {item.approval or 'see changes'})"
-    )
+    what = one_line(f"{item.type} {item.name} {item.version or 'unknown'}")
+    return f"{what} ({item.basis}{later}; {item.approval or 'see changes'})"
 
 
 def _duration(seconds: float) -> str:

@@ -29,6 +29,7 @@ def sessions(
     from cli.times import moment
     from replay import catalog
     from replay.sessions import Filter, find_sessions
+    from replay.visible import one_line
 
     wanted = Filter(user, model, decision, moment(since), moment(until), limit + 1)
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
@@ -45,14 +46,14 @@ def sessions(
         headers,
         (
             (
-                row.session,
+                one_line(row.session),
                 row.first_at[:19].replace("T", " "),
                 row.last_at[:19].replace("T", " "),
                 str(row.inferences),
                 str(row.tools),
                 str(row.failures),
-                " ".join(row.decisions),
-                " ".join(row.models),
+                one_line(" ".join(row.decisions)),
+                one_line(" ".join(row.models)),
             )
             for row in shown
         ),

@@ -39,7 +39,7 @@ def verify(
     from datetime import timedelta
 
     from ledger.objects import open_objects
-    from ledger.verify import Options
+    from ledger.verify import Options, Verdict
     from ledger.verify import pin as pins
     from ledger.verify import verify as run
 
@@ -48,6 +48,7 @@ def verify(
     known = pins.load(pin_path) if pin_path else None
     trusted = _trusted(key, settings, pinned=pin is not None and known is not None)
     _check_same_log(known, trusted)
+    opener, closed = _decryptor(settings) if content and level == "deep" else (None, "")
     with progress("verifying") as update:
         options = Options(
             level=level,
@@ -57,20 +58,36 @@ def verify(
             max_age=timedelta(hours=settings.max_age_hours if settings else 48),
             fraction=incremental,
             workers=max(settings.workers, 1) if settings else 2,
-            open_decryptor=_decryptor(settings) if content and level == "deep" else None,
+            open_decryptor=opener,
             endpoint=settings.s3_endpoint if settings else None,
             progress=lambda done, total: update(f"{done} of {count(total, 'partition')}"),
         )
         url = settings.store if settings else str(store)
         objects = open_objects(url, read_only=True, endpoint=options.endpoint)
         report, next_pin = run(objects, options)
-    if next_pin is not None and pin_path is not None and update_pin:
-        _save(pin_path, next_pin, report)
+    if closed:
+        report.add(Verdict.UNVERIFIABLE, "keyring", f"content was not opened: {closed}")
+        next_pin = None
+    written = next_pin is not None and update_pin and _keep(pin_path, next_pin, report, first=known is None)
     if json:
-        emit("verify", report.as_json())
+        kept = {"path": str(pin_path), "found": known is not None, "written": written} if pin_path else None
+        emit("verify", {**report.as_json(), "pin": kept})
     else:
         _print(report, url)
     raise typer.Exit(report.exit_code)
+
+
+def _keep(path: Path | None, pin: Pin, report: Report, *, first: bool) -> bool:
+    """Move the pin forward; whether it did. Under --strict none is made: it would vouch for what it was made from."""
+    if path is None:
+        return False
+    if first and report.strict:
+        note(f"  note: no pin at {path}: a run under --strict makes none")
+        return False
+    _save(path, pin, report)
+    if first:
+        note(f"  note: no pin at {path}: this run wrote one")
+    return True
 
 
 def _save(path: Path, pin: Pin, report: Report) -> None:
@@ -119,12 +136,21 @@ def _check_same_log(pin: Pin | None, trusted: list[Verifier]) -> None:
         raise UnverifiableError("the pin is not signed by the key that was given", hint="Name the pin of this log.")
 
 
-def _decryptor(settings: Settings | None) -> Callable[[], Decryptor] | None:
+def _decryptor(settings: Settings | None) -> tuple[Callable[[], Decryptor] | None, str]:
+    """What opens content; or None, and why the keys that the settings name cannot be used."""
     from functools import partial
 
+    from ledger.errors import ConfigError, KeyringError
     from ledger.store import open_decryptor
 
-    return None if settings is None else partial(open_decryptor, settings)
+    if settings is None:
+        return None, ""
+    opener = partial(open_decryptor, settings)
+    try:
+        opener()
+    except (ConfigError, KeyringError) as error:
+        return None, error.message
+    return opener, ""
 
 
 def _print(report: Report, url: str) -> None:
@@ -138,7 +164,7 @@ def _print(report: Report, url: str) -> None:
         say(f"  checkpoint  {report.origin}, {count(report.size, 'entry', 'entries')}, assurance: {report.grade}")
     if report.last_commit_at:
         say(f"  last commit {report.last_commit_at}")
-    checked = [f"{name} {size(n) if 'bytes' in name else f'{n:,}'}" for name, n in report.covered.items() if n]
+    checked = [_covered(name, number) for name, number in report.covered.items() if number]
     say(f"  covered     level {report.level}: {', '.join(checked) or 'nothing'}")
     for what, rows in report.explained.items():
         say(f"  {what:<11} {count(rows, 'content')}, each explained by a ledger entry")
@@ -150,3 +176,12 @@ def _print(report: Report, url: str) -> None:
         say(f"  and {count(report.suppressed, 'finding')} more")
     for remark in report.notes:
         note(f"  note: {one_line(remark)}")
+
+
+def _covered(what: str, number: int) -> str:
+    """A number with what it counts, of which the plural is known: ``1 partition in the ledger``."""
+    if what.endswith("bytes"):
+        return f"{size(number)} of content" if what.startswith("content") else size(number)
+    odd = {"consistency proofs": "consistency proof", "tiles and bundles": "tile or bundle"}
+    first, *rest = what.split(" ")
+    return count(number, odd.get(what, " ".join([first.removesuffix("s"), *rest])), what)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 VERSION: Final = 1
@@ -13,6 +13,10 @@ VERSION: Final = 1
 
 class ReaderGoneError(Exception):
     """Who read stdout has closed it. No OSError: typer would end with 1, which here means tampered."""
+
+
+class OutputFailedError(Exception):
+    """Stdout cannot be written, for a reason in words. No OSError: which file failed would be unclear."""
 
 
 def emit(command: str, data: dict[str, Any]) -> None:
@@ -29,8 +33,9 @@ def emit(command: str, data: dict[str, Any]) -> None:
         import json
 
         text = json.dumps(body, indent=2, default=_plain).encode()
-    sys.stdout.flush()
-    _write(sys.stdout.buffer.write, text + b"\n")
+    with _to_stdout():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text + b"\n")
 
 
 def _plain(value: Any) -> Any:
@@ -42,39 +47,52 @@ def _plain(value: Any) -> Any:
 def say(text: str = "") -> None:
     """A line on stdout. What a terminal cannot show is replaced, never an error."""
     encoding = sys.stdout.encoding or "utf-8"
-    _write(sys.stdout.write, text.encode(encoding, "replace").decode(encoding) + "\n")
+    with _to_stdout():
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
 
 
-def _write(write: Callable[[Any], object], data: str | bytes) -> None:
+@contextmanager
+def _to_stdout() -> Iterator[None]:
     try:
-        write(data)
+        yield
     except BrokenPipeError:
         raise ReaderGoneError from None
+    except OSError as error:
+        raise OutputFailedError(error.strerror) from None
 
 
 def note(text: str) -> None:
-    """A line on stderr: for people, not for scripts."""
-    sys.stderr.write(f"{text}\n")
+    """A line on stderr: for people, not for scripts. Where it cannot be written, the exit code has to do."""
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Rows as an aligned table on stdout; hostile text is made visible before it comes here."""
-    import io
+    """Rows as an aligned table on stdout, one line a row; hostile text is made visible before it comes here.
 
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    No cell is folded or cut, so that ids can be copied and scripts can count on lines: what is wider than the terminal
+    is printed one column a line.
+    """
+    from rich.cells import cell_len
 
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        made.add_column(header, overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
-    terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else 200
-    drawn = io.StringIO()
-    Console(file=drawn, width=width, highlight=False, force_terminal=terminal).print(made)
-    say(drawn.getvalue().removesuffix("\n"))
+    listed = [list(row) for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(headers, *listed, strict=True)]
+    if sys.stdout.isatty() and sum(widths) + 2 * len(widths) - 2 > shutil.get_terminal_size().columns:
+        _vertically(headers, listed)
+        return
+    for row in (headers, *listed):
+        cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        say("  ".join(cells).rstrip())
+
+
+def _vertically(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Rows as ``column  value`` lines, an empty line between two rows."""
+    width = max(map(len, headers))
+    for number, row in enumerate(rows):
+        if number:
+            say()
+        for header, cell in zip(headers, row, strict=True):
+            say(f"{header:<{width}}  {cell}".rstrip())
 
 
 @contextmanager

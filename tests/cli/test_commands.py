@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import fcntl
 import hashlib
 import io
 import json
+import os
+import pty
+import re
 import stat
+import struct
+import subprocess
+import sys
+import termios
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +24,7 @@ import pytest
 
 pytestmark = pytest.mark.wheel
 
+EVIDENCE = Path(sys.executable).with_name("evidence")
 SESSION = "mira-34a7fff4"
 HOSTILE = "mira-93f4d669"
 EVERY = (
@@ -104,7 +115,10 @@ def test_replay_shows_a_session_and_records_that_it_did(damaged: Any) -> None:
     assert "Content: 17 verified" in done.out
     assert "assistant calls block_card" in done.out
     assert "41 min idle" in done.out
-    assert "in force: model mira-7b v1.4.0 (asserted; approved)" in done.out
+    assert done.out.count("in force: model mira-7b v1.4.0 (asserted; approved)") == 1
+    assert done.out.count("\n2026-10-06\n") == 1
+    ids = re.findall(r"^\d\d:\d\d:\d\d  ([0-9a-f]{12})  [A-Z]+", done.out, re.MULTILINE)
+    assert ids == [event["record_id"][:12] for event in data["events"]]
     assert done.err == ""
     assert (data["schema"], data["session"], len(data["events"])) == ("evidence/replay/1", SESSION, 17)
     assert {event["state"] for event in data["events"]} == {"verified"}
@@ -122,6 +136,42 @@ def test_hostile_text_is_shown_and_does_not_act(filled: Any) -> None:
     assert "\u202e" not in done.out
     assert "\\u001b" in text
     assert "\x1b" in json.dumps(json.loads(text), ensure_ascii=False).encode().decode("unicode_escape", "replace")
+
+
+FORGED = """09:59:59  0123456789ab  APPROVAL  [approved]
+          in force: model mira-7b v9 (asserted; approved)
+assistant: I approve."""
+
+
+def test_content_cannot_pass_for_a_line_of_the_replay(shell: Any) -> None:
+    """A message, a role, a fact and an approver's words that look like an event, or like what was in force."""
+    shell("init")
+    common = {"evidence": "event/1", "source": "x", "session": "s"}
+    said = [{"type": "text", "content": f"yes\n{FORGED}"}]
+    events: list[dict[str, Any]] = [
+        {"kind": "inference", "id": "e1", "input": [{"role": FORGED, "parts": said}], "facts": {FORGED: FORGED}},
+        {"kind": "approval", "id": "e2", "decision": "approved", "text": FORGED},
+    ]
+    lines = [json.dumps({**common, **event, "time": "2026-10-01T09:00:00Z"}) for event in events]
+    (shell.folder / "forged.jsonl").write_text("\n".join(lines) + "\n")
+    shell("ingest", "forged.jsonl")
+
+    shown = shell("replay", "s").out.splitlines()
+
+    forged = [line for line in shown if re.search(r"v9|APPROVAL|I approve", line)]
+    assert len([line for line in forged if line.startswith("          |")]) > 9
+    own = [line for line in forged if not line.startswith("          |")]
+    assert [re.sub("[0-9a-f]{12}", "ID", line) for line in own] == ["09:00:00  ID  APPROVAL  [approved]"]
+    messages = [line for line in shown if line.startswith("          | assistant:")]
+    assert messages == [], "a text's further lines stand further in than a message's first"
+
+
+def test_a_time_whose_zone_was_assumed_is_marked(filled: Any) -> None:
+    session = filled.one(
+        "SELECT session FROM records WHERE time_basis = 'zone_assumed' AND session IS NOT NULL LIMIT 1"
+    )
+
+    assert "zone assumed]" in filled("replay", session).out
 
 
 def test_query_prints_tables_csv_and_json(filled: Any) -> None:
@@ -143,7 +193,52 @@ def test_a_cell_cannot_become_a_formula_and_no_column_is_lost(filled: Any) -> No
     head, row = csv.reader(io.StringIO(filled("query", sql, "--format", "csv").out))
 
     assert head == ["a", "a_1", "b", "c", "d", "e"]
-    assert row == ["'=1+1", "-1", "'@x", "\\x1b[31m", "a\\nb", "'=z"]
+    assert row == ["'=1+1", "-1", "'@x", "\\x1b[31m", "a\\nb", '["=z"]']
+
+
+def test_nested_values_are_plain_and_null_is_empty(filled: Any) -> None:
+    sql = """SELECT [TIMESTAMPTZ '2026-10-01 00:00:00+00', NULL] AS times, {'n': 1, 'at': DATE '2026-10-02'} AS pair,
+        NULL AS missing, MAP {'k': 'v'} AS m, 'end' AS e"""
+
+    _, row = csv.reader(io.StringIO(filled("query", sql, "--format", "csv").out))
+
+    assert row == ['["2026-10-01T00:00:00Z", null]', '{"n": 1, "at": "2026-10-02"}', "", '[["k", "v"]]', "end"]
+
+
+def test_a_table_in_a_pipe_keeps_every_id_whole_on_one_line(filled: Any) -> None:
+    rows = filled("query", "FROM records LIMIT 3").out.splitlines()
+    ids = [row["record_id"] for row in filled("query", "SELECT record_id FROM records LIMIT 3", "--json").json["rows"]]
+
+    assert [line.split()[0] for line in rows] == ["record_id", *ids]
+
+
+def on_a_terminal(shell: Any, columns: int, *arguments: str) -> str:
+    """What the command prints where its output is a terminal of that width."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {name: value for name, value in shell.environment.items() if name != "COLUMNS"}
+    with subprocess.Popen(
+        [EVIDENCE, *arguments], cwd=shell.folder, env=environment, stdout=slave, stderr=subprocess.DEVNULL
+    ) as running:
+        os.close(slave)
+        chunks = []
+        with contextlib.suppress(OSError):  # Linux says that the other end of a terminal has gone by an error.
+            while chunk := os.read(master, 65536):
+                chunks.append(chunk)
+    os.close(master)
+    assert running.returncode == 0
+    return b"".join(chunks).decode().replace("\r\n", "\n")
+
+
+def test_on_a_terminal_what_does_not_fit_is_printed_one_column_a_line(filled: Any) -> None:
+    sql = "SELECT 'x' AS a, record_id, observed_at FROM records LIMIT 2"
+
+    one = [["a"], ["record_id"], ["observed_at"]]
+    lines = on_a_terminal(filled, 80, "query", sql).splitlines()
+
+    assert [line.split()[:1] for line in lines] == [*one, [], *one]
+    assert len(lines[1].split()[1]) == 64
+    assert len(on_a_terminal(filled, 200, "query", sql).splitlines()) == 3
 
 
 def test_json_holds_what_a_table_cannot(filled: Any) -> None:
@@ -166,7 +261,25 @@ def test_prove_writes_a_proof_that_it_has_checked(filled: Any, tmp_path: Path) -
     assert (data["schema"], data["record_id"]) == ("evidence/prove/1", record)
     assert out.read_text() == data["tlog_proof"]
     assert hashlib.sha256(b"\0" + data["line"].encode()).hexdigest() == record
+    assert data["trusted_key"] is True
     assert "not overwritten" in filled("prove", record, "-o", out, ends_with=2).err
+
+
+def test_prove_does_not_vouch_for_a_store_that_was_replaced(damaged: Any, shell: Any, logs: Path) -> None:
+    """A whole other history under the same name proves itself by its own key; the one beside the settings is held."""
+    origin = (damaged.private / "log.vkey").read_text().partition("+")[0]
+    shell("init", "--origin", origin)
+    shell("ingest", logs / "mira")
+    record = shell.one("SELECT record_id FROM records WHERE kind = 'inference' LIMIT 1")
+    held = shell.private / "log.vkey"
+    held.write_bytes((damaged.private / "log.vkey").read_bytes())
+
+    assert shell("prove", record, ends_with=3).out == ""
+
+    settings = shell.folder / "evidence.toml"
+    settings.write_text(re.sub("(?m)^log_vkey.*\n", "", settings.read_text()))
+    assert "The key is only the log's own" in shell("prove", record).out
+    assert shell("prove", record, "--json").json["trusted_key"] is False
 
 
 def test_reconstruct_gives_the_file_back(damaged: Any, logs: Path, tmp_path: Path) -> None:
@@ -208,6 +321,18 @@ def test_every_command_has_help_with_an_example(shell: Any, command: str) -> Non
 
     assert f"Example: evidence {command}" in done.out
     assert done.err == ""
+
+
+def test_the_version_is_that_of_the_package(shell: Any) -> None:
+    assert shell("--version").out == f"evidence {version('evidence-ledger')}\n"
+
+
+def test_without_a_command_the_commands_are_listed_in_whole_sentences(shell: Any) -> None:
+    done = shell(ends_with=2)
+
+    assert done.out == ""
+    assert done.err.count(".\n") >= len(EVERY)
+    assert "..." not in done.err.partition("Commands:")[2]
 
 
 def test_the_list_of_commands_is_complete(shell: Any) -> None:

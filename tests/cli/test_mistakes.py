@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from cli.files import new_file
+from ledger.errors import UsageError
 
 pytestmark = pytest.mark.wheel
 
@@ -52,6 +57,99 @@ def test_with_json_an_error_is_an_object_too(filled: Any) -> None:
     assert done.json["schema"] == "evidence/error/1"
     assert done.json["error"]["exit_code"] == 20
     assert done.json["error"]["message"] in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments", ["sessions --nonsense", "sessions --limit x", "verify --level x", "nosuch", "prove"]
+)
+def test_with_json_a_wrong_call_is_an_object_too(filled: Any, arguments: str) -> None:
+    done = filled(*arguments.split(), "--json", ends_with=2)
+
+    assert (done.json["schema"], done.json["error"]["exit_code"]) == ("evidence/error/1", 2)
+    assert done.json["error"]["message"] in done.err
+
+
+def redirected(shell: Any, redirect: str, *arguments: str) -> tuple[int, str]:
+    """The exit code of the command with its streams redirected, and what it printed to those that are left."""
+    command = f"{shlex.join([str(EVIDENCE), *arguments])} {redirect}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=shell.folder, env=shell.environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize(
+    ("redirect", "code"),
+    [("2>&-", 0), (">&-", 0), ("<&- >&- 2>&-", 0), ("2>/dev/full", 0), (">/dev/full", 74), (">/dev/full 2>&1", 74)],
+)
+def test_a_stream_that_cannot_be_written_is_no_verdict(
+    filled: Any, redirect: str, code: int, form: tuple[str, ...]
+) -> None:
+    found, printed = redirected(filled, redirect, "verify", "--level", "head", "--no-update-pin", *form)
+
+    assert (found, "Traceback" in printed) == (code, False)
+    assert printed.count("the output cannot be written") == (redirect == ">/dev/full")
+
+
+@pytest.mark.parametrize("redirect", ["2>&-", "2>/dev/full", ">&-", ">/dev/full"])
+def test_an_error_keeps_its_code_whatever_becomes_of_its_words(filled: Any, redirect: str) -> None:
+    for form in ((), ("--json",)):
+        assert redirected(filled, redirect, "replay", "nobody", *form)[0] == 20
+        assert redirected(filled, redirect, "replay", "--nonsense", *form)[0] == 2
+    assert redirected(filled, redirect, "query", "FROM records", "--json")[0] in (0, 74)
+
+
+def test_help_that_nobody_reads_is_no_verdict(shell: Any) -> None:
+    assert redirected(shell, ">/dev/full", "--help")[0] == 74
+    assert redirected(shell, "| true; exit 141", "--help")[0] == 141
+
+
+def test_a_key_whose_text_is_too_long_for_a_file_s_name_is_no_key(filled: Any) -> None:
+    for key in ("x" * 300, "name+" + "0" * 300 + "+AAAA"):
+        assert "key" in filled("verify", "--key", key, ends_with=2).err
+        filled("verify-bundle", "evidence.toml", "--key", key, ends_with=2)
+
+
+def test_what_is_written_over_or_where_nothing_may_be_written_is_named(damaged: Any) -> None:
+    name = "sample.jsonl"
+    (damaged.folder / name).write_text("mine")
+    (damaged.folder / "shut").symlink_to("/proc")
+
+    for out, words in ((name, "Name another file"), ("shut/out", "Name a place")):
+        done = damaged("export", "--session", SESSION, "-o", out, ends_with=2)
+        assert words in done.err
+        assert "--help" not in done.err
+    assert (damaged.folder / name).read_text() == "mine"
+
+
+def test_a_file_gets_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
+    """A process that is killed while it writes leaves nothing under the name that was asked for."""
+    out = tmp_path / "out"
+    half = new_file(out)
+    half.__enter__().write(b"half")
+    assert not out.exists()
+    assert not half.__exit__(RuntimeError, RuntimeError(), None)
+    assert list(tmp_path.iterdir()) == []
+
+    with new_file(out) as file:
+        file.write(b"whole")
+    assert (out.read_bytes(), out.stat().st_mode & 0o777, len(list(tmp_path.iterdir()))) == (b"whole", 0o600, 1)
+
+    with pytest.raises(UsageError, match="not overwritten"), new_file(tmp_path / "raced") as file:
+        (tmp_path / "raced").write_bytes(b"theirs")
+    assert (tmp_path / "raced").read_bytes() == b"theirs"
+
+
+def test_a_file_system_without_links_gets_whole_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    with new_file(tmp_path / "out") as file:
+        file.write(b"whole")
+
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("out", b"whole")]
 
 
 def test_bytes_that_are_no_text_are_no_defect(filled: Any) -> None:

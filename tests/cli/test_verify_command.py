@@ -34,9 +34,49 @@ def test_the_pin_is_written_used_and_asked_for_under_strict(damaged: Any) -> Non
 
     assert "unpinned" in damaged("verify", "--strict", "--no-update-pin", ends_with=6).out
     assert not (damaged.private / "pin.json").exists()
-    assert "INTACT (UNPINNED)" in damaged("verify").out
-    pinned = damaged("verify", "--strict", "--json").json
-    assert (pinned["grade"], pinned["findings"]) == ("pinned", [])
+    first = damaged("verify")
+    assert "INTACT (UNPINNED)" in first.out
+    assert f"no pin at {damaged.private / 'pin.json'}: this run wrote one" in first.err
+    pinned = damaged("verify", "--strict", "--json")
+    assert (pinned.json["grade"], pinned.json["findings"], "no pin" in pinned.err) == ("pinned", [], False)
+
+
+def test_a_pin_that_is_gone_does_not_come_back_under_strict(damaged: Any) -> None:
+    """What took the pin away would else be covered up by the run that should find it missing."""
+    damaged("verify")
+    (damaged.private / "pin.json").unlink()
+
+    for _ in range(2):
+        done = damaged("verify", "--strict", "--json", ends_with=6)
+        assert done.json["pin"] == {"path": str(damaged.private / "pin.json"), "found": False, "written": False}
+        assert "a run under --strict makes none" in done.err
+    made = damaged("verify", "--json").json["pin"]
+    assert (made["found"], made["written"]) == (False, True)
+    moved = damaged("verify", "--strict", "--json").json["pin"]
+    assert (moved["found"], moved["written"]) == (True, True)
+
+
+@pytest.mark.parametrize("gone", ["keyring.db", "kek.key"])
+def test_without_the_keys_of_the_content_the_lines_are_verified_all_the_same(damaged: Any, gone: str) -> None:
+    damaged("verify")
+    before = (damaged.private / "pin.json").read_bytes()
+    (damaged.private / gone).unlink()
+
+    done = damaged("verify", "--level", "deep", "--json", ends_with=3).json
+
+    assert (done["verdict"], done["covered"]["records"]) == ("unverifiable", 452)
+    assert [(item["object"], item["verdict"]) for item in done["findings"]] == [("keyring", "unverifiable")]
+    assert (damaged.private / "pin.json").read_bytes() == before, "a pin says what was verified"
+    assert damaged("verify", "--level", "deep", "--no-content", "--json").json["verdict"] == "intact"
+
+
+def test_what_was_covered_is_said_in_words_that_fit_its_number(damaged: Any, shell: Any) -> None:
+    shell("init")
+
+    done = shell("verify", "--level", "fast", ends_with=4)
+
+    assert " 1 commit," in done.out
+    assert " 29 partitions in the ledger" in damaged("verify").out
 
 
 def test_a_pin_elsewhere_is_made_the_first_time(damaged: Any) -> None:
