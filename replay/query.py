@@ -1,9 +1,16 @@
-"""Guarded SQL: one SELECT over the views, read-only, without any way to a file, a network or a setting."""
+"""Guarded SQL: one SELECT over the views, read-only, without any way to a file, a network or a setting.
+
+A query is checked here, by DuckDB's own syntax tree, and run by ``replay.query_worker`` in a process whose memory the
+operating system limits, on a connection that can reach nothing but the files behind the views.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +18,7 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from ledger.errors import QueryRefusedError
+from ledger.errors import QueryRefusedError, StorageError
 from ledger.store import Store
 from replay import catalog
 from replay.views import NAMES, statements
@@ -21,9 +28,17 @@ MAX_SECONDS: Final = 60.0
 MAX_BYTES: Final = 256 * 1024 * 1024
 """Bytes of a result."""
 MEMORY: Final = "1GB"
-_BATCH: Final = 1024
+"""What DuckDB gives a query, by its own count."""
+HEADROOM: Final = 2 * 1024**3
+"""Bytes of address space that the query's process gets beyond what its libraries take."""
 _TABLE_FUNCTIONS: Final = frozenset({"generate_series", "range", "unnest"})
 """Functions that a FROM may call: they read nothing."""
+_TELLING: Final = frozenset({"current_setting", "getenv", "getvariable", "pg_get_constraintdef", "pg_get_viewdef"})
+"""Functions that tell of settings, files or definitions instead of records."""
+_ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
+_LEAN: Final = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1"}
+"""Else libraries reserve address space by the number of processors."""
+_PATIENCE: Final = 50.0
 
 
 class Result(NamedTuple):
@@ -40,113 +55,108 @@ class Result(NamedTuple):
             raise QueryRefusedError("a date or time is out of range", hint="Cast it to VARCHAR.") from None
 
 
+class Views(NamedTuple):
+    """What a query can reach: the catalog's file and the events files, by the statements that make the views."""
+
+    catalog: str
+    paths: list[str]
+    statements: list[str]
+
+
 def query(store: Store, sql: str, parameters: Sequence[Any] = (), limit: int = 1000) -> Result:
-    """Run one SELECT over the views. Raises QueryRefusedError for anything else, or what takes too long."""
+    """Run one SELECT over the views. Raises QueryRefusedError for anything else, or what takes too much.
+
+    ``parameters`` are plain values: text, numbers, true, false and None.
+    """
     with connection(store) as guarded:
         return run(guarded, sql, parameters, limit)
 
 
 @contextmanager
-def connection(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that sees the views and nothing else."""
+def connection(store: Store) -> Iterator[Views]:
+    """The views of a store as it is now, its events files checked."""
     with catalog.opened(store) as opened:
         paths = opened.events_paths()
-    guarded = duckdb.connect(":memory:")
-    try:
-        _prepare(guarded, store, paths)
-        yield guarded
-    finally:
-        guarded.close()
+        ((file,),) = opened.connection.execute("SELECT path FROM duckdb_databases() WHERE NOT internal").fetchall()
+    yield Views(file, paths, statements(paths))
 
 
-def run(guarded: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = (), limit: int = 1000) -> Result:
-    """One SELECT on a guarded connection."""
-    _check(guarded, sql)
+def run(guarded: Views, sql: str, parameters: Sequence[Any] = (), limit: int = 1000) -> Result:
+    """One SELECT on the views. Raises StorageError where others hold the catalog for too long."""
+    _check(sql)
     limit = min(max(limit, 0), MAX_ROWS)
-    # In a thread of its own: DuckDB does not look for Ctrl-C while it works on one long step.
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(_read, guarded, sql, parameters, limit)
-        try:
-            table = running.result(MAX_SECONDS)
-        except TimeoutError:
-            raise QueryRefusedError(f"the query was stopped after {MAX_SECONDS:.0f} seconds") from None
-        finally:
-            while not running.done():
-                guarded.interrupt()
-                wait([running], 0.05)
+    answer = _ask(
+        {
+            "bytes": MAX_BYTES,
+            "catalog": guarded.catalog,
+            "headroom": HEADROOM,
+            "limit": limit,
+            "memory": MEMORY,
+            "parameters": list(parameters),
+            "paths": guarded.paths,
+            "patience": min(_PATIENCE, MAX_SECONDS),
+            "seconds": MAX_SECONDS,
+            "sql": sql,
+            "views": guarded.statements,
+        }
+    )
+    if answer[:1] == b"-":
+        _refuse(**json.loads(answer[1:]))
+    if answer[:1] != b"+":
+        raise QueryRefusedError("the query does not work: Out of Memory, or its process was ended")
+    table = pa.ipc.open_stream(memoryview(answer)[1:]).read_all()
     return Result(table.slice(0, limit), table.num_rows > limit)
 
 
-def _read(guarded: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any], limit: int) -> pa.Table:
-    """A result as far as one row beyond the limit, its columns told apart by their names."""
+def _ask(request: dict[str, Any]) -> bytes:
+    """What the worker answers; nothing, or half an answer, is no answer."""
+    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     try:
-        reader = guarded.sql(sql, params=list(parameters)).to_arrow_reader(min(limit + 1, _BATCH))
+        # -P: a folder in which somebody has left a duckdb.py must not be where modules come from.
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "replay.query_worker"],
+            input=json.dumps(request).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=kept | _LEAN,
+            timeout=MAX_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise QueryRefusedError(f"the query was stopped after {MAX_SECONDS:.0f} seconds") from None
+    return done.stdout if done.returncode == 0 else b""
+
+
+def _refuse(kind: str, message: str) -> None:
+    if kind == "catalog":
+        raise StorageError(message, hint="Wait for it to end, or delete the cache folder.")
+    if kind == "large":
+        raise QueryRefusedError(message, hint="Ask for fewer rows or columns.")
+    raise QueryRefusedError(message)
+
+
+def _check(sql: str) -> None:
+    with duckdb.connect(":memory:") as parser:
         try:
-            batches = list(_batches(reader, limit))
-        finally:
-            # Else an unfinished result keeps the catalog's file open for as long as anyone holds the error.
-            reader.close()
-    except duckdb.PermissionException:
-        raise QueryRefusedError("the query reaches outside the views") from None
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        # While a result is read, DuckDB's errors come as Arrow's or as OSError.
-        raise QueryRefusedError(f"the query does not work: {_first_line(error)}") from None
-    table = pa.Table.from_batches(batches, reader.schema)
-    return table.rename_columns(_distinct(table.column_names))
-
-
-def _batches(reader: pa.RecordBatchReader, limit: int) -> Iterator[pa.RecordBatch]:
-    rows = size = 0
-    for batch in reader:
-        yield batch
-        rows, size = rows + batch.num_rows, size + batch.nbytes
-        if size > MAX_BYTES:
-            raise QueryRefusedError("the result is too large", hint="Ask for fewer rows or columns.")
-        if rows > limit:
-            return
-
-
-def _prepare(guarded: duckdb.DuckDBPyConnection, store: Store, paths: Sequence[str]) -> None:
-    """Attach the catalog, make the views, then shut every door and lock it."""
-    guarded.execute("SET TimeZone = 'UTC'")
-    file = catalog.attach(guarded, store)
-    for statement in statements(paths):
-        guarded.execute(statement)
-    allowed = ", ".join(_quote(path) for path in [*paths, str(file)])
-    guarded.execute(f"SET allowed_paths = [{allowed}]")
-    for setting in (
-        f"memory_limit = '{MEMORY}'",
-        "temp_directory = ''",
-        "autoinstall_known_extensions = false",
-        "autoload_known_extensions = false",
-        "allow_community_extensions = false",
-        "enable_external_access = false",
-        "lock_configuration = true",
-    ):
-        guarded.execute(f"SET {setting}")
-
-
-def _check(guarded: duckdb.DuckDBPyConnection, sql: str) -> None:
-    try:
-        sql.encode()
-        statements = guarded.extract_statements(sql)
-    except UnicodeEncodeError:
-        raise QueryRefusedError("the query is not UTF-8") from None
-    except duckdb.Error as error:
-        raise QueryRefusedError(f"the query cannot be read: {_first_line(error)}") from None
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise QueryRefusedError("a query is exactly one SELECT")
-    for kind, name in _sources(_parsed(guarded, sql)):
-        if kind == "TABLE_FUNCTION" and name not in _TABLE_FUNCTIONS:
-            raise QueryRefusedError(f"the query reaches outside the views: the function {name!a}")
-        if kind == "BASE_TABLE" and name not in NAMES:
+            sql.encode()
+            found = parser.extract_statements(sql)
+        except UnicodeEncodeError:
+            raise QueryRefusedError("the query is not UTF-8") from None
+        except duckdb.Error as error:
+            raise QueryRefusedError(f"the query cannot be read: {str(error).splitlines()[0][:500]}") from None
+        if len(found) != 1 or found[0].type != duckdb.StatementType.SELECT:
+            raise QueryRefusedError("a query is exactly one SELECT")
+        tree = _parsed(parser, sql)
+    for kind, name in _sources(tree):
+        if kind == "BASE_TABLE":
             raise QueryRefusedError(f"the query reaches outside the views: {name!a} is none of them")
+        raise QueryRefusedError(f"the query reaches outside the views: the function {name!a}")
 
 
-def _parsed(guarded: duckdb.DuckDBPyConnection, sql: str) -> Any:
+def _parsed(parser: duckdb.DuckDBPyConnection, sql: str) -> Any:
     """DuckDB's own syntax tree of the query: what it does with names is decided by what it read."""
     try:
-        ((serialized,),) = guarded.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
+        ((serialized,),) = parser.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
         tree = orjson.loads(serialized)
     except (duckdb.Error, orjson.JSONDecodeError):
         raise QueryRefusedError("the query is nested too deeply to be checked") from None
@@ -156,42 +166,39 @@ def _parsed(guarded: duckdb.DuckDBPyConnection, sql: str) -> Any:
 
 
 def _sources(tree: Any) -> Iterator[tuple[str, str]]:
-    """What the query reads: (BASE_TABLE, its name, dots for any catalog or schema) or (TABLE_FUNCTION, its name)."""
-    named: set[str] = set()
-    tables: list[str] = []
-    left = [tree]
+    """What the query would reach outside the views: (BASE_TABLE, its name) or (FUNCTION, its name).
+
+    A name stands for a common table expression only where DuckDB takes it so: without catalog and schema, and within
+    the query that the WITH belongs to. Anywhere else the same name can be a table of the system.
+    """
+    left: list[tuple[Any, frozenset[str]]] = [(tree, frozenset())]
     while left:
-        node = left.pop()
+        node, named = left.pop()
         if isinstance(node, list):
-            left += node
+            left += [(item, named) for item in node]
             continue
         if not isinstance(node, dict):
             continue
-        left += node.values()
-        named.update(item["key"].lower() for item in (node.get("cte_map") or {}).get("map", ()))
-        if node.get("type") == "BASE_TABLE":
-            path = (node["catalog_name"], node["schema_name"], node["table_name"])
-            tables.append(".".join(part.lower() for part in path if part))
-        elif node.get("type") == "TABLE_FUNCTION":
-            yield "TABLE_FUNCTION", str(node["function"]["function_name"]).lower()
-    yield from (("BASE_TABLE", name) for name in tables if name not in named)
+        yield from _outside(node, named)
+        inner = dict(node)
+        for item in (inner.pop("cte_map", None) or {}).get("map", ()):
+            left.append((item["value"], named))
+            named = named | {item["key"].lower()}
+        if node.get("type") == "RECURSIVE_CTE_NODE":
+            left.append((inner.pop("right"), named | {str(node["cte_name"]).lower()}))
+        left += [(value, named) for value in inner.values()]
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Column names, each once: a second ``a`` becomes ``a_1``, as DuckDB names it in a subquery."""
-    found: dict[str, None] = {}
-    for name in names:
-        number, distinct = 0, name
-        while distinct in found:
-            number += 1
-            distinct = f"{name}_{number}"
-        found[distinct] = None
-    return list(found)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:500]
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _outside(node: dict[str, Any], named: frozenset[str]) -> Iterator[tuple[str, str]]:
+    if node.get("type") == "BASE_TABLE":
+        path = [str(part).lower() for part in node["qualified_name"]["path"]]
+        if len(path) != 1 or node["catalog_name"] or node["schema_name"] or path[0] not in named.union(NAMES):
+            yield "BASE_TABLE", ".".join(path)
+    elif node.get("type") == "SHOW_REF":
+        yield "BASE_TABLE", "SHOW or DESCRIBE"
+    elif node.get("type") == "TABLE_FUNCTION":
+        name = str(node["function"]["function_name"]).lower()
+        if name not in _TABLE_FUNCTIONS:
+            yield "TABLE_FUNCTION", name
+    elif node.get("class") == "FUNCTION" and str(node["function_name"]).lower() in _TELLING:
+        yield "FUNCTION", str(node["function_name"]).lower()

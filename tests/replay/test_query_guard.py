@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import resource
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
-from ledger.errors import QueryRefusedError
+from ledger.errors import QueryRefusedError, StorageError
 from replay import query as guarded
 from replay.query import query
 from replay.views import NAMES
@@ -35,6 +39,11 @@ def test_every_view_can_be_read(store: Any, name: str) -> None:
         ("SELECT DISTINCT m FROM sessions, unnest(models) t(m) WHERE m = 'mira-7b'", [["mira-7b"]]),
         ("SELECT count(*) FROM range(3), generate_series(1, 2);", [[6]]),
         ("SELECT kind, count(*) FROM Records WHERE kind = 'rejected' GROUP BY ALL", [["rejected", 3]]),
+        (
+            "WITH a AS (SELECT 1 AS x), b AS (SELECT x + 1 AS x FROM a) SELECT x FROM a UNION ALL FROM b ORDER BY x",
+            [[1], [2]],
+        ),
+        ("SELECT (WITH t AS (SELECT 5 AS x) SELECT x FROM t) FROM (WITH t AS (SELECT 6 AS y) FROM t)", [[5]]),
         ("VALUES (1, NULL)", [[1, None]]),
         ("SELECT 1 AS a, 2 AS a, 3 AS a_1", [[1, 2, 3]]),
     ],
@@ -79,6 +88,18 @@ REFUSED = [
     "WITH x AS (FROM read_text('/etc/passwd')) FROM x",
     "SELECT 1 UNION ALL SELECT size FROM read_blob('/etc/passwd')",
     *("FROM table_paths", "SELECT * FROM sql", "FROM store"),
+    # A name that a WITH makes says nothing of the same name with a catalog or schema, or outside of that WITH.
+    'FROM catalog.subject_parts, (WITH "catalog.subject_parts" AS (SELECT 1 a) FROM "catalog.subject_parts") t',
+    'FROM information_schema.tables, (WITH "information_schema.tables" AS (SELECT 1) SELECT 1) t',
+    "WITH subject_parts AS (SELECT 1) FROM catalog.subject_parts",
+    "FROM duckdb_tables, (WITH duckdb_tables AS (SELECT 1 AS a) FROM duckdb_tables) t",
+    "SELECT (WITH sqlite_master AS (SELECT 1 AS a) SELECT a FROM sqlite_master) FROM sqlite_master",
+    "WITH duckdb_tables AS (SELECT table_name FROM duckdb_tables) FROM duckdb_tables",
+    "WITH RECURSIVE duckdb_tables AS (SELECT table_name FROM duckdb_tables UNION ALL SELECT 'x') FROM duckdb_tables",
+    *("FROM (SHOW ALL TABLES)", "FROM (SHOW TABLES)", "FROM (DESCRIBE records)", "FROM (SUMMARIZE records)"),
+    *("SELECT current_setting('allowed_paths')", "SELECT 'allowed_paths'.current_setting()"),
+    "SELECT list_transform(['allowed_paths'], lambda x: main.current_setting(x))",
+    "SELECT pg_get_viewdef(1)",
     "SELECT " + "(" * 5000 + "1" + ")" * 5000,
     "SELECT '\ud800'",
 ]
@@ -127,9 +148,50 @@ def test_a_query_that_takes_too_long_is_stopped(store: Any, monkeypatch: pytest.
     assert time.monotonic() - started < 10
 
 
-def test_a_query_that_takes_too_much_memory_is_refused(store: Any) -> None:
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT list(range) FROM range(1000000000)",
+        # DuckDB's own limit knows nothing of these: a list of 8 GB, a text of 3 GB.
+        "SELECT * FROM unnest(range(0, 1000000000))",
+        "SELECT length(repeat(repeat('x', 1000000), 3000))",
+    ],
+)
+def test_a_query_that_takes_too_much_memory_is_refused(store: Any, sql: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+
     with pytest.raises(QueryRefusedError, match="Out of Memory"):
-        query(store, "SELECT list(range) FROM range(1000000000)")
+        query(store, sql)
+
+    most = max(before, (guarded.HEADROOM + 512 * 1024**2) // 1024)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= most
+
+
+def test_the_process_of_a_query_takes_no_module_from_the_folder_it_runs_in(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("duckdb.py", "json.py"):
+        (tmp_path / name).write_text("raise SystemExit(0)")
+    monkeypatch.chdir(tmp_path)
+
+    assert query(store, "SELECT 1").rows() == [[1]]
+
+
+def test_a_process_that_dies_has_not_answered(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+
+    with pytest.raises(QueryRefusedError, match="its process was ended"):
+        query(store, "SELECT 1")
+
+
+def test_who_finds_the_catalog_in_use_is_told(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarded, "_PATIENCE", 0.0)
+    with (
+        guarded.connection(store) as views,
+        duckdb.connect(views.catalog),
+        pytest.raises(StorageError, match="in use"),
+    ):
+        guarded.run(views, "SELECT 1")
 
 
 def test_a_result_that_is_too_large_is_refused(store: Any) -> None:
