@@ -25,7 +25,7 @@ def verify(
     level: Annotated[Literal["head", "fast", "deep"], typer.Option(help="How much is read.")] = "fast",
     pin: Annotated[Path | None, typer.Option(help="The last verified checkpoint, kept outside the store.")] = None,
     key: Annotated[list[str] | None, typer.Option(help="The log's public key (vkey), or a file with it.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 6 where stale or unpinned.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 6 where stale or unpinned; make no pin.")] = False,
     incremental: Annotated[
         int, typer.Option(min=1, metavar="N", help="Read what is new, and one Nth of the rest in turn.")
     ] = 1,

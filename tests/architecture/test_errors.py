@@ -27,6 +27,10 @@ Generated from `ledger/errors.py` by `make docs`.
 checked is intact. Codes 1 to 6 are their other verdicts; where several hold, the worst is returned, in the order
 1, 5, 3, 4, 6. A script must treat a code that it does not know as failure.
 
+What is no verdict and no error of the table has codes of its own: 70 a defect of this program, 74 the output could not
+be written (a full disk), 130 interrupted, 141 the reader of the output has left. So a run of `verify` does not end with
+1 because its output failed.
+
 | code | error | meaning | what to do |
 |---:|---|---|---|
 """
