@@ -304,7 +304,7 @@ def test_the_code_computes_what_the_document_says(name: str, tmp_path: Path) -> 
 
 NAMES = {
     "columns of an events file": records.SCHEMA.names,
-    "columns of a content file": parquet.CONTENT_SCHEMA.names,
+    "columns of a content file": records.CONTENT_SCHEMA.names,
     "kinds": records.KINDS,
     "entry types": entries.ROLE_OF,
     "roles of keys": entries.ROLES,
