@@ -39,11 +39,12 @@ def describe(document: bytes) -> Described:
         raise RejectedInput("unknown_shape")
     metadata = mapping(embedded(row.get("metadata")))
     error = row.get("error_information") or metadata.get("error_information")
-    fields, withheld = call_fields({**row, "error_information": error})
+    fields, withheld = call_fields({**row, "error_information": error}, metadata)
     call_id, request_id = opaque(row.get("litellm_call_id")), opaque(row.get("request_id"))
     fields["capture"] = _capture(document, row)
-    if call_id is not None:
-        fields["links"] = [{"relation": "same_as", "source": SOURCE, "source_id": call_id}]
+    payload_id = call_id or request_id  # the payload's record has the response's id where it has no call's id
+    if payload_id is not None:
+        fields["links"] = [{"relation": "same_as", "source": SOURCE, "source_id": payload_id}]
     add_warnings(fields, withheld=withheld, repeated=has_duplicate_keys(document, row))
     subjects, owner = _people(row, metadata)
     source_id = f"spend/{request_id}" if request_id else None
