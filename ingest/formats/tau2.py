@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
 import orjson
 
 from ingest.formats.base import (
@@ -29,13 +28,10 @@ from ingest.formats.base import (
 )
 from ingest.formats.fields import count, has_duplicate_keys, load, mapping, opaque, rfc3339
 from ingest.formats.messages import as_text, openai_message, unreadable
+from ingest.formats.spans import Span, element_spans, member_spans
 
 SOURCE = "tau2"
 
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
-_TO_MEMBER = re.compile(rb'[,\s]*+"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:\s*+', re.DOTALL)
-_TO_ELEMENT = re.compile(rb"[,\s]*+")
 _TRIAL = re.compile(r"task:(.+?)(?:/trial:(\d+))?\Z", re.ASCII)
 _ANSWERS = {"assistant": "inference", "tool": "tool"}
 _ORDINARY_ENDS = frozenset(("user_stop", "agent_stop"))
@@ -45,13 +41,6 @@ _FAILURES = frozenset(
         *("infrastructure_error", "context_window_exceeded", "unexpected_error"),
     )
 )
-
-
-class Span(NamedTuple):
-    """Byte offsets of one JSON value in its document."""
-
-    start: int
-    end: int
 
 
 class Run(NamedTuple):
@@ -102,32 +91,6 @@ def describe(document: bytes) -> Described:
             regions.append(Region(span.start, span.end, session=session))
             events.extend(_simulation(document, span, simulation, run, check_keys))
     return Described(events, regions)
-
-
-def member_spans(document: bytes, span: Span) -> dict[str, Span]:
-    """Where each value of an object stands. Raises RejectedInput if a key is repeated or nesting is too deep."""
-    at = document.index(b"{", span.start) + 1
-    spans: dict[str, Span] = {}
-    for key, raw in _decode(_OBJECT, document, span).items():
-        at = _skip(_TO_MEMBER, document, at)
-        if not document.startswith(raw, at):
-            raise RejectedInput("duplicate_keys")
-        spans[key] = Span(at, at + len(raw))
-        at += len(raw)
-    if document[at : span.end].strip() != b"}":
-        raise RejectedInput("duplicate_keys")
-    return spans
-
-
-def element_spans(document: bytes, span: Span) -> list[Span]:
-    """Where each element of an array stands. Raises RejectedInput if nesting is too deep."""
-    at = document.index(b"[", span.start) + 1
-    spans: list[Span] = []
-    for raw in _decode(_ARRAY, document, span):
-        at = _skip(_TO_ELEMENT, document, at)
-        spans.append(Span(at, at + len(raw)))
-        at += len(raw)
-    return spans
 
 
 def conversation(document: bytes, spans: list[Span], messages: list[Any], run: Run, check_keys: bool) -> list[Event]:
@@ -201,22 +164,6 @@ def render(content: bytes, fields: Mapping[str, Any]) -> Rendered:
         return unreadable(content, "not_json")
     except RecursionError:
         return unreadable(content, "too_deep")
-
-
-def _decode(decoder: Any, document: bytes, span: Span) -> Any:
-    try:
-        return decoder.decode(memoryview(document)[span.start : span.end])
-    except RecursionError:
-        raise RejectedInput("too_deep") from None
-    except msgspec.MsgspecError as error:
-        raise RejectedInput("not_strict_json", str(error)) from None
-
-
-def _skip(pattern: re.Pattern[bytes], document: bytes, at: int) -> int:
-    match = pattern.match(document, at)
-    if match is None:
-        raise RejectedInput("duplicate_keys")
-    return match.end()
 
 
 def _turns(messages: list[Any]) -> Iterator[Turn]:

@@ -14,7 +14,8 @@ from typing import Any
 
 from ingest.formats.base import Described, Event, Format, Framing, Identifier, Region, RejectedInput
 from ingest.formats.fields import has_duplicate_keys, load, mapping, opaque
-from ingest.formats.tau2 import Run, Span, conversation, element_spans, evaluation, event, member_spans, render
+from ingest.formats.spans import Span, element_spans, member_spans
+from ingest.formats.tau2 import Run, conversation, evaluation, event, render
 
 SOURCE = "tau_bench"
 
