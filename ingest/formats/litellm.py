@@ -1,6 +1,6 @@
 """LiteLLM's StandardLoggingPayload: one object per call, as its S3, GCS and custom loggers write it.
 
-The call is one record over all bytes. Verdicts of guardrails and the call of an MCP tool stand inside the
+The call is one record over all bytes of the object. Verdicts of guardrails and the call of an MCP tool stand inside the
 same bytes, so their records have no content of their own and point to the call (``part_of``).
 """
 
@@ -13,7 +13,6 @@ from ingest.formats.base import Described, Event, Format, Framing, Identifier, M
 from ingest.formats.fields import (
     count,
     embedded,
-    has_duplicate_keys,
     identify,
     load_object,
     mapping,
@@ -21,6 +20,7 @@ from ingest.formats.fields import (
     rfc3339,
 )
 from ingest.formats.litellm_calls import classify
+from ingest.formats.litellm_document import Call, describe_calls, holds_calls
 from ingest.formats.messages import as_text, choice_message, genai_messages, openai_messages, unreadable
 
 SOURCE = "litellm"
@@ -60,7 +60,12 @@ _PARTS_OF_USAGE = {
 
 
 def matches(value: Any) -> bool:
-    """Whether a parsed JSON value is a StandardLoggingPayload; spend rows have ``request_id`` instead of ``id``."""
+    """Whether a parsed JSON value is a payload, or an array of them."""
+    return holds_calls(value, _is_payload)
+
+
+def _is_payload(value: Any) -> bool:
+    """A StandardLoggingPayload; spend rows have ``request_id`` instead of ``id``."""
     return (
         type(value) is dict
         and "call_type" in value
@@ -72,20 +77,23 @@ def matches(value: Any) -> bool:
 
 
 def describe(document: bytes) -> Described:
-    """One payload as the record of the call, followed by those of its guardrails and MCP tool. Raises RejectedInput."""
-    value = load_object(document)
-    if not matches(value):
-        raise RejectedInput("unknown_shape")
+    """Each payload as the record of a call, then those of its guardrails and MCP tool. Raises RejectedInput."""
+    return describe_calls(document, _is_payload, _records)
+
+
+def _records(call: Call) -> Iterator[Event]:
+    value = call.value
     metadata = mapping(embedded(value.get("metadata")))
     fields, withheld = call_fields(value, metadata)
     call_id = opaque(value.get("litellm_call_id")) or opaque(value.get("id"))
     capture = _capture(value, fields.get("status"))
     if capture is not None:
         fields["capture"] = capture
-    add_warnings(fields, withheld=withheld, repeated=has_duplicate_keys(document, value))
+    add_warnings(fields, withheld=withheld, repeated=call.repeated)
     subjects, owner = people_of(value, metadata)
-    call = Event(0, len(document), fields, session_of(value), subjects, owner, call_id)
-    return Described([call, *derived(value, metadata, call)])
+    event = Event(call.start, call.end, fields, session_of(value), subjects, owner, call_id, call.position)
+    yield event
+    yield from derived(value, metadata, event)
 
 
 def render(content: bytes, fields: Mapping[str, Any]) -> Rendered:
@@ -326,7 +334,8 @@ def _inside(call: Event, place: str, fields: dict[str, Any]) -> Event:
     if call.source_id is not None:
         fields["links"] = [{"relation": "part_of", "source": SOURCE, "source_id": call.source_id}]
         source_id = f"{call.source_id}/{place}"
-    return Event(call.end, call.end, fields, call.session, call.subjects, call.owner, source_id, place)
+    position = f"{call.position}/{place}" if call.position else place
+    return Event(call.end, call.end, fields, call.session, call.subjects, call.owner, source_id, position)
 
 
 FORMAT = Format("litellm", 1, (Framing.LINES, Framing.DOCUMENT), matches, describe, render)

@@ -323,6 +323,47 @@ def test_a_cut_spend_row_says_so() -> None:
     assert event.fields["capture"] == "truncated"
 
 
+VERDICT = {"guardrail_status": "guardrail_flagged"}
+
+
+@pytest.mark.parametrize("option", [None, orjson.OPT_INDENT_2])
+def test_an_array_of_payloads_gives_each_its_own_bytes(option: int | None) -> None:
+    first, second = {**CALL, "guardrail_information": [VERDICT]}, {**CALL, "litellm_call_id": "call-2"}
+    document = orjson.dumps([first, {"note": "no call"}, second], option=option) + b"\n"
+    assert PAYLOAD.matches(orjson.loads(document))
+    call, verdict, other = PAYLOAD.describe(document).events
+    assert [orjson.loads(document[event.start : event.end]) for event in (call, other)] == [first, second]
+    assert (verdict.start, verdict.end) == (call.end, call.end)
+    assert [event.source_id for event in (call, verdict, other)] == ["call-1", "call-1/guardrail/0", "call-2"]
+    rendered = PAYLOAD.render(document[other.start : other.end], other.fields)
+    assert rendered.output[0].parts[0].text == "hello"
+
+
+def test_equal_calls_of_an_array_that_have_no_id_are_told_apart() -> None:
+    nameless = {**CALL, "id": "", "litellm_call_id": None, "guardrail_information": [VERDICT]}
+    events = PAYLOAD.describe(orjson.dumps([nameless, nameless])).events
+    assert {event.source_id for event in events} == {None}
+    assert [event.position for event in events] == ["0", "0/guardrail/0", "1", "1/guardrail/0"]
+
+
+def test_an_array_of_spend_rows_is_read_and_a_repeated_key_is_flagged_where_it_stands() -> None:
+    """As ``/spend/logs`` answers."""
+    row = orjson.dumps(ROW)
+    document = b"[" + row + b", " + row[:-1] + b',"status":"success"}]'
+    first, second = SPEND.describe(document).events
+    assert "warnings" not in first.fields
+    assert second.fields["warnings"] == ["duplicate_keys"]
+    assert document[first.start : first.end] == row
+
+
+@pytest.mark.parametrize("document", [b"[]", b"[[]]", b'[{"id":1}]', b"7"])
+def test_other_arrays_are_refused(document: bytes) -> None:
+    for adapter in (PAYLOAD, SPEND):
+        assert not adapter.matches(orjson.loads(document))
+        with pytest.raises(RejectedInput):
+            adapter.describe(document)
+
+
 def test_the_two_shapes_are_not_mistaken_for_each_other() -> None:
     assert PAYLOAD.matches(CALL)
     assert SPEND.matches(ROW)
