@@ -100,10 +100,13 @@ class Store:
     # -- revealing
 
     def record_access(self, content: bytes, subjects: Mapping[str, list[str]]) -> Receipt:
-        """Make an access record durable (committed, where the settings demand it) and return its receipt."""
+        """Make an access record durable (committed, where the settings demand it) and return its receipt.
+
+        Raises AccessNotRecordedError; then nothing may be shown.
+        """
         receipt = self._recorder.record(content, subjects)
         if self.settings.reveal == "anchored":
-            sealing.seal(self)
+            sealing.anchor(self, receipt)
             self.publish()
         return receipt
 
