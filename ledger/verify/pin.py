@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ledger import canonical, checkpoints, notes
+from ledger.durable import sync_folder
 from ledger.errors import ConfigError, EvidenceError, FormatError, UsageError
 
 TYPE: Final = "evidence/pin/1"
@@ -125,3 +126,4 @@ def save(path: Path, pin: Pin) -> None:
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)
+    sync_folder(path.parent)
