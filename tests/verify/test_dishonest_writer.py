@@ -22,6 +22,9 @@ from ledger.keyring.engine import transaction
 from ledger.log import LogWriter
 from ledger.store import load_signer
 from ledger.verify import Verdict
+from ledger.verify.checked import Checked
+from ledger.verify.contents import check_inputs
+from ledger.verify.lines import Rows
 
 FIELDS = {
     "kind": "inference",
@@ -279,3 +282,26 @@ def test_what_an_entry_says_of_its_inputs_is_compared(installation: Any, tmp_pat
         store.publish()
     reasons = [finding.reason for finding in installation.verify("deep").findings]
     assert any("input" in reason for reason in reasons), reasons
+
+
+def test_a_commitment_that_is_no_hash_has_no_digest() -> None:
+    """It can stand in a line that was altered, which is named as such; comparing goes on."""
+    portion = ("0" * 32, 0)
+    stated = [{"ref": portion[0], "step": portion[1], "rows": 1, "digest": "0" * 64}]
+    rows = Rows([bytes(32)], ["no hash"], ["0" * 32], ([0], [0], [1]), {portion: [(0, "no hash")]})
+    checked = Checked()
+    check_inputs({"events": {"path": "events/x"}}, stated, rows, Root(), checked)
+    assert [problem.verdict for problem in checked.problems] == ["tampered"]
+
+
+class Root:
+    """Keys of a partition that holds its whole root."""
+
+    def root(self) -> bytes:
+        return bytes(32)
+
+    def prepare(self, owners: set[tuple[str, int]], segment_count: int) -> None:
+        raise AssertionError
+
+    def unseal(self, number: int, owner: str, version: int, sealed: Any) -> Any:
+        raise AssertionError
