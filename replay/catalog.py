@@ -252,7 +252,7 @@ SELECT sha256('\\x00'::BLOB || line), $partition, file_row_number, $seq, kind, s
     json->>'$.change.from', json->>'$.change.to', subjects,
     list_prepend(concat(source, '/', json->>'$.source_id'),
         [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN coalesce((json->'$.links')::JSON[], [])
-         IF l->>'$.relation' = 'same_as']),
+         IF l->>'$.relation' IN ('same_as', 'part_of')]),
     [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN coalesce((json->'$.links')::JSON[], [])
      IF l->>'$.relation' = 'approves']
 FROM (SELECT *, decode(line)::JSON AS json FROM {_READ} WHERE kind IN ('change', 'approval'))
