@@ -8,6 +8,7 @@ import msgspec
 
 from ledger.errors import NotFoundError
 from ledger.store import Store
+from replay.calls import UNCOUNTED
 from replay.catalog import Catalog, parameter
 
 
@@ -46,19 +47,28 @@ session, strftime(begin_at, '%Y-%m-%dT%H:%M:%S.%gZ'), strftime(end_at, '%Y-%m-%d
 records, inferences, tools, policies, failures, models, decisions, sources, input_tokens, output_tokens
 """
 
-SESSION_TABLE: Final = """
+
+def session_table(schema: str = "main") -> str:
+    """One row a session, as SQL over the catalog's tables in ``schema``.
+
+    A part without a time of its own (an envelope) does not stretch the session to today. What is envelopes alone, such
+    as a trace without any model call, is none.
+    """
+    return f"""
 SELECT session,
     coalesce(min(first_at) FILTER (timed > 0), min(first_at)) AS begin_at,
     coalesce(max(last_at) FILTER (timed > 0), max(last_at)) AS end_at, sum(timed)::BIGINT AS timed,
-    sum(rows)::BIGINT AS records, sum(inferences)::BIGINT AS inferences, sum(tools)::BIGINT AS tools,
-    sum(policies)::BIGINT AS policies, sum(failures)::BIGINT AS failures,
+    sum(rows)::BIGINT AS records, (sum(inferences) + coalesce(any_value(u.calls), 0))::BIGINT AS inferences,
+    sum(tools)::BIGINT AS tools, sum(policies)::BIGINT AS policies, sum(failures)::BIGINT AS failures,
     list_sort(list_distinct(flatten(list(models)))) AS models,
     list_sort(list_distinct(flatten(list(decisions)))) AS decisions,
-    list_sort(list_distinct(flatten(list(sources)))) AS sources, sum(input_tokens)::BIGINT AS input_tokens,
-    sum(output_tokens)::BIGINT AS output_tokens, list_sort(list_distinct(flatten(list(subjects)))) AS subjects
-FROM session_parts GROUP BY session
+    list_sort(list_distinct(flatten(list(sources)))) AS sources,
+    list_sum([sum(p.input_tokens), any_value(u.input_tokens)])::BIGINT AS input_tokens,
+    list_sum([sum(p.output_tokens), any_value(u.output_tokens)])::BIGINT AS output_tokens,
+    list_sort(list_distinct(flatten(list(subjects)))) AS subjects
+FROM {schema}.session_parts p LEFT JOIN ({UNCOUNTED.format(echoes=f"{schema}.echoes")}) u USING (session)
+GROUP BY session HAVING sum(rows) > sum(envelopes)
 """
-"""One row a session. A part without a time of its own (an envelope) does not stretch the session to today."""
 
 
 # An owner who is declared but has no role is a person all the same.
@@ -70,7 +80,7 @@ session IN (SELECT session FROM session_parts WHERE list_has_any(list_concat(sub
 def find_sessions(catalog: Catalog, wanted: Filter) -> list[SessionRow]:
     """Sessions, the newest first. Raises NotFoundError for a person whom the keyring does not know."""
     having, parameters = _conditions(catalog.store, wanted)
-    sql = f"SELECT {_COLUMNS} FROM ({SESSION_TABLE})"
+    sql = f"SELECT {_COLUMNS} FROM ({session_table()})"
     if having:
         sql += " WHERE " + " AND ".join(having)
     sql += " ORDER BY end_at DESC, session LIMIT ?"

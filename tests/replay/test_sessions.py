@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from ledger.errors import NotFoundError
+from replay.query import query
 from replay.sessions import Filter, find_sessions, resolve_session
 
 Turn = Callable[..., dict[str, Any]]
@@ -102,6 +104,21 @@ def test_a_person_is_found_by_any_identifier_however_a_source_wrote_it(desk: Any
 def test_leonie_s_sessions_in_the_sample(sample: Any) -> None:
     """Five sessions of her own, four of the chat service and one of the gateway (sample_data/README.md)."""
     assert len(found(sample, user="HV-104417")) == 5
+
+
+def test_a_trace_without_a_model_call_is_no_session_and_its_file_comes_back(desk: Any, turn: Turn) -> None:
+    span = {"traceId": "1" * 32, "spanId": "a" * 16, "name": "GET /", "startTimeUnixNano": "1760000000000000000"}
+    path = desk.folder / "trace.jsonl"
+    path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}) + "\n")
+    desk.installation.ingest(path)
+    desk.ingest(turn("q", "a", id="e1"))
+
+    with desk.installation.open() as store:
+        listed = query(store, "SELECT session FROM sessions").rows()
+
+    assert found(desk) == ["s1"]
+    assert listed == [["s1"]]
+    assert desk.installation.reconstruct(path) == [path.read_bytes()]
 
 
 def test_a_session_is_named_by_a_unique_beginning(sample: Any) -> None:
