@@ -24,6 +24,7 @@ def ingest(
 ) -> None:
     """Seal inputs into the store. The same input again changes nothing; a grown one goes on where it stopped."""
     from ingest.pipeline import Pipeline
+    from ledger.errors import StorageError
 
     with store_of(config, store) as opened, progress("ingesting") as update:
         if opened.waiting():
@@ -39,6 +40,11 @@ def ingest(
         emit("ingest", {**as_json(summary), "checkpoint_size": published})
     else:
         _print(summary)
+    if summary.unreadable:
+        raise StorageError(
+            f"{count(len(summary.unreadable), 'input')} could not be read: {'; '.join(summary.unreadable.values())}",
+            hint="The others are committed. Ingest these again when they can be read.",
+        )
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
@@ -53,19 +59,32 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "kinds": dict(summary.kinds),
         "rejected": dict(summary.rejected),
         "input_refs": summary.refs,
+        "unchanged_not_understood": summary.not_understood,
+        "unreadable": summary.unreadable,
     }
 
 
 def _print(summary: Summary) -> None:
     if summary.unchanged == summary.inputs:
-        say(f"Nothing changed: the store has {count(summary.inputs, 'input')} already.")
+        if summary.inputs:
+            say(f"Nothing changed: the store has {count(summary.inputs, 'input')} already.")
+        _print_not_understood(summary)
         return
     say(f"Sealed {count(summary.records, 'record')} ({size(summary.bytes)}) from {count(summary.inputs, 'input')}.")
     for kind, number in sorted(summary.kinds.items()):
         say(f"  {kind:<12}{number:>10,}")
     if summary.unchanged:
         say(f"{count(summary.unchanged, 'input')} unchanged since an earlier ingest.")
+    _print_not_understood(summary)
     if summary.known:
         say(f"{count(summary.known, 'record')} were in the ledger already and are referenced, not sealed again.")
     for reason, number in sorted(summary.rejected.items()):
         note(f"rejected: {count(number, 'document')} ({reason}); their bytes are sealed all the same")
+
+
+def _print_not_understood(summary: Summary) -> None:
+    if summary.not_understood:
+        note(
+            f"{count(summary.not_understood, 'input is', 'inputs are')} in the store only as `rejected`: sealed, not "
+            "understood. Bytes are sealed once, so --format does not read them again."
+        )

@@ -15,8 +15,12 @@ from fsspec.core import split_protocol
 from ledger.errors import NotFoundError, StorageError
 
 
+class UnreadableError(StorageError):
+    """An input cannot be read; others can."""
+
+
 class Source(NamedTuple):
-    """One input that can be opened: its location in full, and its size in bytes now."""
+    """One input that can be opened: its location in full (a path, or a URL), and its size in bytes now."""
 
     uri: str
     size: int
@@ -29,30 +33,48 @@ def expand(paths: Iterable[str]) -> list[Source]:
     """
     found: dict[str, Source] = {}
     for path in paths:
-        sources = list(_remote(path) if split_protocol(path)[0] not in (None, "file") else _local(path))
+        sources = list(_remote(path) if _is_url(path) else _local(path))
         if not sources:
             raise NotFoundError(f"nothing to ingest at {path!a}", hint="Name a file, a folder, a pattern or a URL.")
         found.update((source.uri, source) for source in sources)
     return list(found.values())
 
 
+def _is_url(path: str) -> bool:
+    """Whether a path is a URL of something else than a file. A file may be named like one, or like a chain of them."""
+    return split_protocol(path)[0] not in (None, "file") and not os.path.lexists(path)
+
+
 def _local(path: str) -> Iterator[Source]:
-    path = split_protocol(path)[1]
+    path = path.removeprefix("file://")
     # Path.glob takes no pattern that begins at the root.
-    names = [path] if Path(path).exists() else sorted(glob.glob(path, recursive=True))  # noqa: PTH207
+    names = [path] if os.path.lexists(path) else sorted(glob.glob(path, recursive=True))  # noqa: PTH207
     for name in map(Path, names):
         if name.is_dir():
-            for folder, folders, files in os.walk(name):
-                folders.sort()
-                for file in sorted(files):
-                    yield from _file(Path(folder, file))
+            yield from _folder(name)
         else:
             yield from _file(name)
 
 
+def _folder(name: Path) -> Iterator[Source]:
+    """The files below a folder. A folder that cannot be listed is an input that cannot be read."""
+    unlisted: list[OSError] = []
+    for folder, folders, files in os.walk(name, onerror=unlisted.append):
+        folders.sort()
+        for file in sorted(files):
+            yield from _file(Path(folder, file))
+    yield from (Source(os.path.realpath(error.filename), 0) for error in unlisted)
+
+
 def _file(path: Path) -> Iterator[Source]:
-    if path.is_file():
-        yield Source(os.path.realpath(path), path.stat().st_size)
+    """A file as it is now. What is there but cannot be looked at is named all the same: opening it says why."""
+    try:
+        if path.is_file():
+            yield Source(os.path.realpath(path), path.stat().st_size)
+    except FileNotFoundError:
+        return
+    except OSError:
+        yield Source(os.path.realpath(path), 0)
 
 
 def _remote(path: str) -> Iterator[Source]:
@@ -69,9 +91,10 @@ def _remote(path: str) -> Iterator[Source]:
 
 @contextmanager
 def opened(source: Source) -> Iterator[BinaryIO]:
-    """The bytes of a source. Raises StorageError if it cannot be read."""
+    """The bytes of a source. Raises UnreadableError if it cannot be read."""
     try:
-        with fsspec.open(source.uri, "rb") as file:
+        # A file's name is taken as it is: fsspec reads `::` in it as a chain of URLs.
+        with Path(source.uri).open("rb") if Path(source.uri).is_absolute() else fsspec.open(source.uri, "rb") as file:
             yield file
     except OSError as error:
-        raise StorageError(f"cannot read {source.uri!a}: {error.strerror or type(error).__name__}") from None
+        raise UnreadableError(f"cannot read {source.uri!a}: {error.strerror or type(error).__name__}") from None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from ingest import pipeline
+from ingest.inputs import Source, expand
 from ledger.errors import NotFoundError
 from ledger.verify import Verdict
 
@@ -91,6 +93,18 @@ def test_a_log_whose_last_line_was_being_written_is_taken_in_anew(installation: 
     assert_whole(installation, path)
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_log_whose_last_line_gets_its_end_later_goes_on(installation: Any, tmp_path: Path, end: bytes) -> None:
+    path = write(tmp_path / "a.jsonl", event(1), event(2).rstrip())
+    first = installation.ingest(path)
+    write(path, event(1), event(2).rstrip(), end, event(3))
+    second = installation.ingest(path)
+    assert first.refs == second.refs, "it is the same input"
+    assert (second.kinds, second.known) == ({"inference": 1, "envelope": 1}, 0)
+    assert ids(installation) == {"call-1": 1, "call-2": 1, "call-3": 1}
+    assert_whole(installation, path)
+
+
 def test_an_empty_log_is_understood_when_it_has_lines(installation: Any, tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", b"")
     installation.ingest(path)
@@ -107,6 +121,24 @@ def test_a_changed_file_is_a_new_input(installation: Any, tmp_path: Path) -> Non
     assert first.refs != second.refs
     assert (second.kinds["inference"], second.known) == (1, 2)
     assert_whole(installation, path)
+
+
+def test_a_file_that_is_changed_and_changed_back_is_what_it_was(installation: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    one, other, third = event(1), event(2), event(3)
+    for content, unchanged in ((one, 0), (other, 0), (one, 1), (other, 1), (third, 0), (one, 1), (one + other, 0)):
+        write(path, content)
+        assert installation.ingest(path).unchanged == unchanged
+        assert installation.reconstruct(path) == [content]
+    assert installation.verify("deep").verdict is Verdict.INTACT
+
+
+def test_a_file_that_was_a_copy_and_is_written_anew_is_itself(installation: Any, tmp_path: Path) -> None:
+    path, copy = write(tmp_path / "a.jsonl", event(1)), write(tmp_path / "copy.jsonl", event(1))
+    installation.ingest(path, copy)
+    write(copy, event(2))
+    installation.ingest(copy)
+    assert_whole(installation, path, copy)
 
 
 def test_a_record_that_was_changed_is_kept_beside_the_first(installation: Any, tmp_path: Path) -> None:
@@ -159,6 +191,29 @@ def test_what_cannot_be_understood_is_sealed_all_the_same(installation: Any, tmp
     summary = installation.ingest(path)
     assert summary.kinds == {"rejected": 1}
     assert summary.rejected.total() == 1
+    assert_whole(installation, path)
+
+
+def test_what_was_sealed_without_being_understood_is_not_sealed_again_and_is_counted(
+    installation: Any, tmp_path: Path
+) -> None:
+    path, copy = write(tmp_path / "a.txt", b"no log\n"), tmp_path / "copy.txt"
+    assert installation.ingest(path).not_understood == 0
+    copy.write_bytes(path.read_bytes())
+    again = installation.ingest(path, copy, write(tmp_path / "b.jsonl", event(1)), format_name="evidence")
+    assert (again.inputs, again.unchanged, again.not_understood) == (3, 2, 2)
+
+
+def test_a_log_of_webhooks_is_read_line_by_line_though_its_deployments_come_late(
+    installation: Any, tmp_path: Path
+) -> None:
+    hook = {"action": "created", "repository": {"id": 1}, "sender": {"login": "omar-d"}}
+    pushes = [orjson.dumps(hook | {"ref": f"refs/heads/{number}"}) + b"\n" for number in range(60)]
+    deployment = {"id": 7, "sha": "5275a45b", "environment": "production", "created_at": "2025-03-01T09:00:00Z"}
+    path = write(tmp_path / "hooks.jsonl", *pushes, orjson.dumps(hook | {"deployment": deployment}) + b"\n")
+    summary = installation.ingest(path)
+    assert summary.kinds == {"rejected": 60, "change": 1}
+    assert summary.rejected == {"unknown_shape": 60}
     assert_whole(installation, path)
 
 
@@ -217,6 +272,32 @@ def test_what_lies_about_is_found_and_what_is_no_file_is_not(installation: Any, 
     assert (summary.inputs, summary.records) == (2, 2)
     with pytest.raises(NotFoundError):
         installation.ingest(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("name", ["dbl::x.jsonl", "zip::memory.jsonl", "data:x.jsonl", "a#b%41.jsonl", "x?.jsonl"])
+def test_a_file_may_be_named_like_a_url(installation: Any, tmp_path: Path, name: str, monkeypatch: Any) -> None:
+    path = write(tmp_path / name, event(1))
+    monkeypatch.chdir(tmp_path)
+    assert installation.ingest(Path(name)).records == 1
+    assert_whole(installation, path)
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_does_not_stop_the_others(
+    installation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [write(tmp_path / f"{number}.jsonl", event(number)) for number in range(3)]
+
+    def listed(names: Iterable[str]) -> list[Source]:
+        found = expand(names)
+        paths[1].unlink()
+        return found
+
+    monkeypatch.setattr(pipeline, "expand", listed)
+    summary = installation.ingest(*paths)
+    assert (summary.inputs, summary.records) == (2, 2)
+    assert list(summary.unreadable) == [str(paths[1])]
+    assert "No such file" in summary.unreadable[str(paths[1])]
+    assert_whole(installation, paths[0], paths[2])
 
 
 def test_no_name_and_no_content_stands_outside_what_is_encrypted(installation: Any, tmp_path: Path) -> None:
