@@ -40,11 +40,11 @@ def ingest(
         emit("ingest", {**as_json(summary), "checkpoint_size": published})
     else:
         _print(summary)
+    for problem in summary.unreadable.values():
+        note(problem)
     if summary.unreadable:
-        raise StorageError(
-            f"{count(len(summary.unreadable), 'input')} could not be read: {'; '.join(summary.unreadable.values())}",
-            hint="The others are committed. Ingest these again when they can be read.",
-        )
+        note(f"{count(len(summary.unreadable), 'input')} not read to the end; all others are committed")
+        raise typer.Exit(StorageError.exit_code)
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
