@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import duckdb
 import msgspec
 
-from ledger.errors import NotFoundError
-from ledger.store import Store
+from ledger.errors import NotFoundError, UsageError
 from replay.calls import UNCOUNTED
 from replay.catalog import Catalog, parameter
 
@@ -78,8 +78,11 @@ session IN (SELECT session FROM session_parts WHERE list_has_any(list_concat(sub
 
 
 def find_sessions(catalog: Catalog, wanted: Filter) -> list[SessionRow]:
-    """Sessions, the newest first. Raises NotFoundError for a person whom the keyring does not know."""
-    having, parameters = _conditions(catalog.store, wanted)
+    """Sessions, the newest first.
+
+    Raises NotFoundError for a person whom the keyring does not know, and UsageError for a period that is none.
+    """
+    having, parameters = _conditions(catalog, wanted)
     sql = f"SELECT {_COLUMNS} FROM ({session_table()})"
     if having:
         sql += " WHERE " + " AND ".join(having)
@@ -88,11 +91,11 @@ def find_sessions(catalog: Catalog, wanted: Filter) -> list[SessionRow]:
     return [SessionRow(*row) for row in rows]
 
 
-def _conditions(store: Store, wanted: Filter) -> tuple[list[str], list[Any]]:
+def _conditions(catalog: Catalog, wanted: Filter) -> tuple[list[str], list[Any]]:
     having: list[str] = []
     parameters: list[Any] = []
     if wanted.user is not None:
-        references = store.keyring.lookup(wanted.user)
+        references = catalog.store.keyring.lookup(wanted.user)
         if not references:
             raise NotFoundError("the keyring knows no such identifier", hint="Give it as the source wrote it.")
         having.append(_OF_PERSON)
@@ -105,11 +108,20 @@ def _conditions(store: Store, wanted: Filter) -> tuple[list[str], list[Any]]:
         parameters.append(parameter(wanted.decision))
     if wanted.since is not None:
         having.append("end_at >= ?::TIMESTAMPTZ")
-        parameters.append(wanted.since)
+        parameters.append(_time(catalog, wanted.since))
     if wanted.until is not None:
         having.append("begin_at < ?::TIMESTAMPTZ")
-        parameters.append(wanted.until)
+        parameters.append(_time(catalog, wanted.until))
     return having, parameters
+
+
+def _time(catalog: Catalog, text: str) -> str:
+    """A time that the catalog can compare with. Raises UsageError."""
+    try:
+        catalog.connection.execute("SELECT ?::TIMESTAMPTZ::VARCHAR", [parameter(text)]).fetchall()
+    except duckdb.ConversionException:
+        raise UsageError(f"{text!a} is no time", hint="Write 2026-10-31T09:00:00Z.") from None
+    return text
 
 
 def resolve_session(catalog: Catalog, text: str) -> str:

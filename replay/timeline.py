@@ -179,7 +179,10 @@ def _essence(message: Message) -> Essence:
 def _gap(before: str | None, at: str | None) -> float | None:
     if before is None or at is None:
         return None
-    pause = (_moment(at) - _moment(before)).total_seconds()
+    try:
+        pause = (_moment(at) - _moment(before)).total_seconds()
+    except ValueError:  # a leap second, or a year that Python has not: a pause cannot be told
+        return None
     return pause if pause > IDLE_SECONDS else None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import NotFoundError
+from ledger.errors import NotFoundError, UsageError
 from replay.query import query
 from replay.sessions import Filter, find_sessions, resolve_session
 
@@ -75,6 +75,14 @@ def test_a_session_matches_a_period_that_it_overlaps(
     period = {name: f"2025-03-01T{at}Z" for name, at in (("since", since), ("until", until)) if at}
 
     assert found(three, **period) == expected
+
+
+def test_a_period_at_the_end_of_time_is_one_and_what_is_no_time_is_refused(three: Any) -> None:
+    assert found(three, until="9999-12-31T23:59:59Z", since="0001-01-01T00:00:00Z") == ["c", "b", "a"]
+    assert found(three, since="10000-01-01T00:00:00Z") == []
+    for text in ("yesterday", "", "2026-02-30", "294300-01-01T00:00:00Z"):
+        with pytest.raises(UsageError, match="is no time"):
+            found(three, since=text)
 
 
 def test_filters_are_joined(three: Any) -> None:
