@@ -16,16 +16,6 @@ EVENTS_GROUP: Final = 2048
 CONTENT_GROUP_BYTES: Final = 1024 * 1024
 LEVEL: Final = 3
 
-CONTENT_SCHEMA: Final = pa.schema(
-    [
-        pa.field("segment", pa.int32(), nullable=False),
-        pa.field("owner", pa.string(), nullable=False),
-        pa.field("version", pa.int32(), nullable=False),
-        pa.field("nonce", pa.binary(NONCE_BYTES), nullable=False),
-        pa.field("ciphertext", pa.binary(), nullable=False),
-    ]
-)
-
 _PRUNED_BY: Final = ["session", "occurred_at", "observed_at"]
 
 
@@ -61,7 +51,7 @@ def write_content(segments: Sequence[tuple[str, int, bytes, bytes]]) -> bytes:
             pa.array(nonces, pa.binary(NONCE_BYTES)),
             pa.array(ciphertexts, pa.binary()),
         ],
-        schema=CONTENT_SCHEMA,
+        schema=records.CONTENT_SCHEMA,
     )
     mean = sum(map(len, ciphertexts)) // len(ciphertexts) + 1
     sink = pa.BufferOutputStream()

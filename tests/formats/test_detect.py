@@ -100,8 +100,8 @@ def test_a_document_is_recognised_though_its_telling_keys_stand_behind_the_head(
 
 
 def test_an_array_of_objects_on_lines_is_not_taken_for_lines() -> None:
-    inner = orjson.dumps(CALL)
-    assert verdict(b"[\n" + inner + b",\n" + inner + b"\n]\n") == (None, None)
+    for inner, expected in ((NATIVE, (None, None)), (orjson.dumps(CALL), ("litellm", Framing.DOCUMENT))):
+        assert verdict(b"[\n" + inner + b",\n" + inner + b"\n]\n") == expected
 
 
 def test_the_stores_own_access_records_are_not_an_input_format() -> None:
