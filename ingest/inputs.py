@@ -15,10 +15,6 @@ from fsspec.core import split_protocol
 from ledger.errors import NotFoundError, StorageError
 
 
-class UnreadableError(StorageError):
-    """An input cannot be read; others can."""
-
-
 class Source(NamedTuple):
     """One input that can be opened: its location in full (a path, or a URL), and its size in bytes now."""
 
@@ -91,10 +87,11 @@ def _remote(path: str) -> Iterator[Source]:
 
 @contextmanager
 def opened(source: Source) -> Iterator[BinaryIO]:
-    """The bytes of a source. Raises UnreadableError if it cannot be read."""
+    """The bytes of a source. Raises StorageError, which names it as ``input``, if it cannot be read."""
     try:
         # A file's name is taken as it is: fsspec reads `::` in it as a chain of URLs.
         with Path(source.uri).open("rb") if Path(source.uri).is_absolute() else fsspec.open(source.uri, "rb") as file:
             yield file
     except OSError as error:
-        raise UnreadableError(f"cannot read {source.uri!a}: {error.strerror or type(error).__name__}") from None
+        reason = error.strerror or type(error).__name__
+        raise StorageError(f"cannot read {source.uri!a}: {reason}", input=source.uri) from None

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from ingest.inputs import Source, UnreadableError, expand
+from ingest.inputs import Source, expand
 from ingest.job import Done, Failed, Go, Held, Job, Keys, Partition, Place, Planned, Portion, Reply, Wanted
 from ingest.portions import Cut, Cutter, Skipped, jobs
 from ingest.worker import InProcess, Workers, open_workers
@@ -24,7 +24,7 @@ from ledger.admission import AdmissionIndex
 from ledger.admission import Keys as SourceKeys
 from ledger.clock import utc_now
 from ledger.comparison import existing_rows, row_inputs
-from ledger.errors import ContentionError, EvidenceError
+from ledger.errors import ContentionError, EvidenceError, StorageError
 from ledger.keyring.bookmarks import Step
 from ledger.keyring.identifiers import Identifier
 from ledger.revealed import Revealed
@@ -109,7 +109,9 @@ class Pipeline:
                     self._note(source, item)
                     if isinstance(item, Cut):
                         yield item
-            except UnreadableError as error:
+            except StorageError as error:
+                if error.where.get("input") != source.uri:
+                    raise
                 self.summary.unreadable[source.uri] = error.message
 
     def _note(self, source: Source, item: Cut | Skipped) -> None:
