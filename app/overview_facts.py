@@ -17,7 +17,7 @@ from ledger.verify import pin as pins
 from replay.catalog import Catalog
 from replay.visible import one_line
 
-_SESSIONS: Final = "SELECT count(DISTINCT session) FROM session_parts"
+_SESSIONS: Final = "SELECT count(DISTINCT session) FROM session_parts WHERE rows > envelopes"
 _DECISIONS: Final = """
 SELECT decision, count(DISTINCT session) FROM (SELECT session, unnest(decisions) AS decision FROM session_parts)
 GROUP BY decision ORDER BY count(DISTINCT session) DESC, decision

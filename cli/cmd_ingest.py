@@ -24,6 +24,7 @@ def ingest(
 ) -> None:
     """Seal inputs into the store. The same input again changes nothing; a grown one goes on where it stopped."""
     from ingest.pipeline import Pipeline
+    from ledger.errors import StorageError
 
     with store_of(config, store) as opened, progress("ingesting") as update:
         if opened.waiting():
@@ -39,6 +40,13 @@ def ingest(
         emit("ingest", {**as_json(summary), "checkpoint_size": published})
     else:
         _print(summary)
+    if summary.own_files:
+        note(f"{count(summary.own_files, 'file')} of the store itself left out: keys and evidence are no inputs")
+    for problem in summary.unreadable.values():
+        note(problem)
+    if summary.unreadable:
+        note(f"{count(len(summary.unreadable), 'input')} not read to the end; all others are committed")
+        raise typer.Exit(StorageError.exit_code)
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
@@ -53,19 +61,33 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "kinds": dict(summary.kinds),
         "rejected": dict(summary.rejected),
         "input_refs": summary.refs,
+        "unchanged_not_understood": summary.not_understood,
+        "unreadable": summary.unreadable,
+        "own_files_left_out": summary.own_files,
     }
 
 
 def _print(summary: Summary) -> None:
     if summary.unchanged == summary.inputs:
-        say(f"Nothing changed: the store has {count(summary.inputs, 'input')} already.")
+        if summary.inputs:
+            say(f"Nothing changed: the store has {count(summary.inputs, 'input')} already.")
+        _print_not_understood(summary)
         return
     say(f"Sealed {count(summary.records, 'record')} ({size(summary.bytes)}) from {count(summary.inputs, 'input')}.")
     for kind, number in sorted(summary.kinds.items()):
         say(f"  {kind:<12}{number:>10,}")
     if summary.unchanged:
-        say(f"{count(summary.unchanged, 'input')} unchanged since an earlier ingest.")
+        say(f"{count(summary.unchanged, 'input is', 'inputs are')} in the store already, unchanged.")
+    _print_not_understood(summary)
     if summary.known:
-        say(f"{count(summary.known, 'record')} were in the ledger already and are referenced, not sealed again.")
+        say(f"{count(summary.known, 'record')} had been sealed before: referenced, not sealed again.")
     for reason, number in sorted(summary.rejected.items()):
         note(f"rejected: {count(number, 'document')} ({reason}); their bytes are sealed all the same")
+
+
+def _print_not_understood(summary: Summary) -> None:
+    if summary.not_understood:
+        note(
+            f"{count(summary.not_understood, 'input is', 'inputs are')} in the store only as `rejected`: sealed, not "
+            "understood. Bytes are sealed once, so --format does not read them again."
+        )

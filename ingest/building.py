@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 from ingest.formats.base import Identifier
 from ingest.job import Answer, Done, Go, Held, Job, Keys, Partition, Place, Planned, Reply, Wanted
 from ingest.rows import Draft, PortionReader
-from ledger import partition_writer
+from ledger import kdf, partition_writer
 from ledger.kdf import DataKey, derive
 from ledger.keytree import SPACE, KeyTree
 from ledger.objects.base import AppendObjects
@@ -205,7 +205,7 @@ def _inputs(root: bytes, rows: Sequence[partition_writer.Row]) -> list[dict[str,
             "ref": ref,
             "step": step,
             "rows": len(found),
-            "digest": partition_writer.input_digest(root, (commitment for _, commitment in sorted(found))),
+            "digest": kdf.input_digest(root, (commitment for _, commitment in sorted(found))),
         }
         for (ref, step), found in sorted(pieces.items())
     ]

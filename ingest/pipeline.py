@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from ingest.inputs import Source, expand
+from ingest.inputs import Own, Source, expand
 from ingest.job import Done, Failed, Go, Held, Job, Keys, Partition, Place, Planned, Portion, Reply, Wanted
 from ingest.portions import Cut, Cutter, Skipped, jobs
 from ingest.worker import InProcess, Workers, open_workers
@@ -24,7 +24,7 @@ from ledger.admission import AdmissionIndex
 from ledger.admission import Keys as SourceKeys
 from ledger.clock import utc_now
 from ledger.comparison import existing_rows, row_inputs
-from ledger.errors import ContentionError, EvidenceError
+from ledger.errors import ContentionError, EvidenceError, StorageError
 from ledger.keyring.bookmarks import Step
 from ledger.keyring.identifiers import Identifier
 from ledger.revealed import Revealed
@@ -36,10 +36,16 @@ ENTRIES_A_COMMIT: Final = 90
 
 @dataclass
 class Summary:
-    """What one ingest did. ``known`` counts records that the store had already; ``rejected`` is by reason."""
+    """What one ingest did. ``known`` counts records that the store had already; ``rejected`` is by reason.
+
+    ``not_understood`` counts those unchanged inputs of which the store has the bytes alone. ``unreadable`` says by
+    location why an input could not be read, or not to its end; it is not among the ``inputs`` if none of it was.
+    ``own_files`` counts files of the store itself (keys, keyring, objects) that were left out.
+    """
 
     inputs: int = 0
     unchanged: int = 0
+    not_understood: int = 0
     bytes: int = 0
     records: int = 0
     partitions: int = 0
@@ -47,16 +53,19 @@ class Summary:
     kinds: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     refs: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    own_files: int = 0
 
 
 @dataclass
 class _Pending:
-    """A job under way: its portions, and how many partitions its rows were compared with."""
+    """A job under way: its portions, how many partitions its rows were compared with, whose keys it was given."""
 
     number: int
     cuts: list[Cut]
     observed_at: str
     compared: int = 0
+    owners: set[str] = field(default_factory=set)
 
 
 class _OvertakenError(Exception):
@@ -71,13 +80,15 @@ class Pipeline:
         self._progress = progress
         self._index = AdmissionIndex(store.settings.cache / "admission")
         self._foreign = False
+        self._uris: dict[str, str] = {}
+        """Where the inputs are whose first portion of this run is not committed yet."""
         self._listed: tuple[int, set[str]] = (-1, set())
         self.summary = Summary()
 
     def run(self, paths: Iterable[str], format_name: str | None = None) -> Summary:
         """Take in everything the paths name; what it returns has been committed."""
-        sources = expand(paths)
         settings = self._store.settings
+        sources, self.summary.own_files = expand(paths, Own(settings))
         self._sync_index()
         batches = jobs(self._cuts(sources, format_name), settings.seal_bytes, settings.seal_rows)
         first = next(batches, None)
@@ -96,14 +107,38 @@ class Pipeline:
         settings = self._store.settings
         cutter = Cutter(self._store.bookmarks, self._committed, settings.seal_bytes, settings.seal_rows)
         for source in sources:
-            self.summary.inputs += 1
-            for item in cutter.cut(source, format_name):
-                if isinstance(item, Skipped):
-                    self.summary.unchanged += 1
-                    self.summary.refs[source.uri] = item.input
-                else:
-                    self.summary.refs[source.uri] = item.portion.input
-                    yield item
+            try:
+                for item in cutter.cut(source, format_name):
+                    self._note(source, item)
+                    if isinstance(item, Cut):
+                        yield item
+            except StorageError as error:
+                if error.where.get("input") != source.uri:
+                    raise
+                self.summary.unreadable[source.uri] = error.message
+
+    def _note(self, source: Source, item: Cut | Skipped) -> None:
+        summary = self.summary
+        if source.uri not in summary.refs:
+            summary.inputs += 1
+        if isinstance(item, Skipped):
+            summary.unchanged += 1
+            summary.not_understood += not item.understood
+            summary.refs[source.uri] = item.input
+            self._hold(source.uri, item.input)
+        else:
+            summary.refs[source.uri] = item.portion.input
+            self._uris[item.portion.input] = source.uri
+
+    def _hold(self, uri: str, ref: str) -> None:
+        """Remember which input a location holds now, where that is not plain: the newest that was begun there."""
+        bookmarks = self._store.bookmarks
+        alias = bookmarks.alias(uri)
+        if alias == ref:
+            return
+        known = bookmarks.inputs_at(uri)
+        if alias is not None or not known or known[0].ref != ref:
+            bookmarks.add_alias(uri, ref)
 
     def _run(self, workers: Workers, batches: Iterator[list[Cut]]) -> None:
         """Keep the workers busy; commit results in the order in which their inputs were read.
@@ -164,6 +199,7 @@ class Pipeline:
         references = keyring.resolve([*identifiers, *owners])
         store_owned = {cut.portion.owner for cut in pending.cuts}
         keys = keyring.data_keys([*(references[owner] for owner in owners), *store_owned])
+        pending.owners.update(keys)
         return Keys(
             [references[identifier] for identifier in identifiers],
             [(references[owner], *keys[references[owner]]) for owner in owners],
@@ -244,8 +280,14 @@ class Pipeline:
             worker.reply(0, self._reply(pending, answer))
 
     def _recheck(self, pending: _Pending, done: Done, attempt: str) -> None:
-        """After other commits: none of them may hold a portion, or a record, that this commit would add."""
+        """After other commits: none of them may hold a portion, or a record, that this commit would add.
+
+        Nor may one have ended a key that it was built with: what is sealed after an erasure is not covered by it.
+        """
         self._sync_index()
+        erased = (e.value["subjects"] for e in self._store.history.entries if e.value["type"] == "erasure")
+        if any(not pending.owners.isdisjoint(subjects) for subjects in erased):
+            raise _OvertakenError
         partitions = self._store.history.partitions()
         newer = {entry.value["content"]["path"] for entry in partitions[pending.compared :]}
         for cut in pending.cuts:
@@ -272,6 +314,9 @@ class Pipeline:
         self._index.sync(self._store.objects, self._store.history.partitions(), built)
 
     def _count(self, pending: _Pending, done: Done) -> None:
+        for cut in pending.cuts:
+            if cut.portion.input in self._uris:
+                self._hold(self._uris.pop(cut.portion.input), cut.portion.input)
         summary = self.summary
         summary.bytes += sum(len(cut.portion.data) for cut in pending.cuts)
         summary.partitions += len(done.partitions)

@@ -35,10 +35,11 @@ class Cut(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """A source that the store has already, in whole."""
+    """A source that the store has already, in whole. ``understood`` is false where it has its bytes and no records."""
 
     source: Source
     input: str
+    understood: bool
 
 
 class _Start(NamedTuple):
@@ -119,14 +120,14 @@ class Cutter:
             if mac.digest() != last.prefix_mac:
                 continue
             if last.to_byte == source.size:
-                return Skipped(source, known.ref)
+                return Skipped(source, known.ref, bool(known.adapter))
             understood = understood or _understand(source, file, format_name)
             if _continues(known, understood) and _at_line_end(file, last.to_byte, known.framing):
                 return _Start(known, last.step + 1, last.to_byte, mac, understood.reason)
         same = self._same_bytes(source, file, committed)
         if same is not None:
-            self._bookmarks.add_alias(source.uri, same)
-            return Skipped(source, same)
+            original = self._bookmarks.input(same)
+            return Skipped(source, same, original is None or bool(original.adapter))
         understood = understood or _understand(source, file, format_name)
         if fresh is None or not _continues(fresh, understood):
             return self._anew(source, understood)
@@ -213,12 +214,14 @@ def _continues(known: Input, understood: _Understood) -> bool:
 def _at_line_end(file: BinaryIO, at: int, framing: str) -> bool:
     """Whether what follows byte ``at`` can be understood alone.
 
-    A file whose last line was being written when it was taken in is taken in anew: its whole lines are known.
+    A last line was whole and had no end yet if what follows is that end. A file whose last line was being written
+    when it was taken in is taken in anew: its whole lines are known.
     """
     if framing != Framing.LINES or at == 0:
         return framing != Framing.DOCUMENT
     file.seek(at - 1)
-    return file.read(1) == b"\n"
+    last, following = file.read(1), file.read(2)
+    return last == b"\n" or following.startswith((b"\n", b"\r\n"))
 
 
 def jobs(cuts: Iterable[Cut], seal_bytes: int, seal_rows: int) -> Iterator[list[Cut]]:

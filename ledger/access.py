@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from ledger.clock import utc_now
-from ledger.errors import AccessNotRecordedError, EvidenceError
+from ledger.errors import AccessNotRecordedError, EvidenceError, KeyringError
 from ledger.keyring.access_numbers import AccessNumbers
 from ledger.settings import Settings
-from ledger.spool import Frame, SpoolFile
+from ledger.spool import Frame, SpoolFile, identify
 
 SOURCE: Final = "evidence"
 ADAPTER: Final = "access/1"
@@ -39,8 +39,7 @@ class AccessRecorder:
         The number is taken first: if this process dies before the record is written, the gap shows it.
         """
         try:
-            file = self._open()
-            number = self._numbers.take(file.spool)
+            file, number = self._take()
             now = utc_now()
             fields: dict[str, Any] = {
                 "kind": "access",
@@ -77,8 +76,18 @@ class AccessRecorder:
             self._file.close()
             self._file = None
 
+    def _take(self) -> tuple[SpoolFile, int]:
+        """The next number, of another spool if a sealer ended this one before anything was in it."""
+        file = self._open()
+        try:
+            return file, self._numbers.take(file.spool)
+        except KeyringError:
+            self.close()
+        file = self._open()
+        return file, self._numbers.take(file.spool)
+
     def _open(self) -> SpoolFile:
-        if self._file is None:
-            key = self._numbers.new_spool()
+        if self._file is None or self._file.closed:
+            key = self._numbers.new_spool(identify(self._settings.spool))
             self._file = SpoolFile(self._settings.spool, key.spool, key.key)
         return self._file

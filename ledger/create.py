@@ -7,8 +7,10 @@ import re
 import secrets
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from ledger import entries, kek, notes
+from ledger.durable import make_folder, sync_folder, write_synced
 from ledger.errors import ConfigError
 from ledger.keyring.keyring import Keyring
 from ledger.log import LogReader, LogWriter
@@ -58,6 +60,9 @@ def create(location: str, config: Path, origin: str | None = None, endpoint: str
     _write_private(private, signers)
     settings = _write_config(config, private, location, endpoint)
     Keyring.create(settings.keyring, kek.open_kek(settings.kek), store_id).close()
+    # Before the first commit: a log whose keys a power cut took could never be continued.
+    for folder in (private, config.parent):
+        sync_folder(folder)
     writer = LogWriter(objects, LogReader(objects), list(signers.values()))
     writer.begin(_first_entries(origin, store_id, signers), origin)
     objects.put_if_absent("evidence.json", entries.canonical_bytes({"_": "evidence/store/1", "origin": origin}))
@@ -74,22 +79,26 @@ def _first_entries(origin: str, store_id: str, signers: dict[str, notes.Signer])
 
 def _check_apart(location: str, private: Path) -> None:
     """Keys inside the store would go wherever the store goes."""
+    if location.startswith("file://"):
+        # What opens the store knows which folder such a URL names.
+        location = unquote(urlsplit(open_objects(location).url).path)
     if "://" not in location and private.is_relative_to(Path(location).resolve()):
         raise ConfigError("the configuration would stand inside the store; use --config to put it elsewhere")
 
 
 def _write_private(private: Path, signers: dict[str, notes.Signer]) -> None:
-    private.mkdir(mode=0o700, parents=True)
+    make_folder(private, 0o700)
     kek.create_kek_file(private / "kek.key")
     for name, signer in signers.items():
         kek.write_private(private / f"{name}.key", f"{signer.skey()}\n".encode())
-    (private / "log.vkey").write_text(f"{signers['log'].vkey}\n")
+    write_synced(private / "log.vkey", f"{signers['log'].vkey}\n".encode())
 
 
 def _write_config(config: Path, private: Path, location: str, endpoint: str | None) -> Settings:
     store = location if "://" in location else os.path.relpath(Path(location).resolve(), config.parent)
     name = private.name
     lines = [
+        "# Settings of this evidence store. Keep the -private folder apart from the store.",
         f"store = {_quote(store)}",
         *([f"s3_endpoint = {_quote(endpoint)}"] if endpoint else []),
         f'keyring = "sqlite:///{name}/keyring.db"',
@@ -102,9 +111,7 @@ def _write_config(config: Path, private: Path, location: str, endpoint: str | No
         f'cache = "{name}/cache"',
         f'pin = "{name}/pin.json"',
     ]
-    config.write_text("# Settings of this evidence store. Keep the -private folder apart from the store.\n")
-    with config.open("a") as file:
-        file.write("\n".join(lines) + "\n")
+    write_synced(config, ("\n".join(lines) + "\n").encode())
     return load(str(config))
 
 

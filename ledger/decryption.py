@@ -32,6 +32,13 @@ class PartitionKeys:
         context = segments.SegmentId(self._store, self._path, number, owner, version).context()
         return segments.unseal(segments.segment_key(self._owner_key(owner, version), leaf, context), context, sealed)
 
+    def root(self) -> bytes | None:
+        """The root of the key tree; None once any of it is destroyed, or where it is not here."""
+        try:
+            return self._key_tree().nodes.get((0, 0))
+        except EvidenceError:
+            return None
+
     def _owner_key(self, owner: str, version: int) -> bytes:
         key = self._owners.get((owner, version))
         if key is None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NoReturn
+from datetime import date
+from typing import Annotated, Any, Final, NoReturn
+
+import msgspec
 
 from ledger import canonical
 from ledger.errors import FormatError, UnverifiableError
@@ -41,8 +44,19 @@ ROLES: Final = frozenset(ROLE_OF.values()) | {"log"}
 MAX_SPOOL: Final = 1_000_000
 """Access numbers that one entry may state for a spool."""
 
-_PARTITION_PATH: Final = re.compile(r"(events|content)/date=\d{4}-\d\d-\d\d/[0-9a-f]{32}\.parquet\Z")
-_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
+MAX_ROWS: Final = 1 << 20
+"""Rows of a partition: bounds what a reader must hold for a proof."""
+MAX_SEGMENTS: Final = 1 << 24
+"""Segments of a partition: as many as a key tree has leaves."""
+
+_PARTITION_PATH: Final = re.compile(r"(events|content)/date=(\d{4}-\d\d-\d\d)/[0-9a-f]{32}\.parquet\Z")
+_LATER: Final = re.compile(rb"(?!1[^0-9])[1-9][0-9]{0,8}[^0-9]")
+_is_reference_text: Final = re.compile(r"[0-9a-f]{32}\Z").match
+
+_Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_Reference = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 def canonical_bytes(value: Any) -> bytes:
@@ -57,7 +71,7 @@ def sha256(data: bytes) -> str:
 
 def refuse_version(data: bytes, family: bytes, what: str) -> NoReturn:
     """Raise UnverifiableError for another version of a known format, FormatError for anything else."""
-    if data.startswith(family) and not data.startswith(family + b"1"):
+    if data.startswith(family) and _LATER.match(data, len(family)):
         raise UnverifiableError(f"a {what} of a version that this program does not know", hint="Use a newer release.")
     raise FormatError(f"not a {what} of a known version")
 
@@ -130,29 +144,76 @@ def _is_range(item: Any, first: int, last: int) -> bool:
     )
 
 
+def _check_erasure(entry: Mapping[str, Any]) -> None:
+    subjects = entry.get("subjects")
+    if not isinstance(subjects, list) or not all(map(_is_reference, subjects)):
+        raise FormatError("an erasure entry without a list of references")
+
+
+class _Object(msgspec.Struct, frozen=True):
+    path: str
+    size: _Positive
+    sha256: _Sha256
+
+
+class _Blob(msgspec.Struct, frozen=True):
+    blob: _Sha256
+    count: _Positive
+
+
+class _Input(msgspec.Struct, frozen=True):
+    ref: _Reference
+    step: _Count
+    rows: _Positive
+    digest: _Sha256
+
+
+class _Source(msgspec.Struct, frozen=True):
+    source: str
+    rows: _Positive
+
+
+class _Time(msgspec.Struct, frozen=True, rename={"first": "from", "last": "to"}):
+    first: str
+    last: str
+
+
+class _Partition(msgspec.Struct, frozen=True):
+    """What a partition entry holds at least (docs/FORMAT.md, "Entries")."""
+
+    events: _Object
+    content: _Object
+    rows: Annotated[int, msgspec.Meta(ge=1, le=MAX_ROWS)]
+    segments: Annotated[int, msgspec.Meta(ge=1, le=MAX_SEGMENTS)]
+    root: _Sha256
+    schema: _Sha256
+    date: str
+    retention_class: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}\Z")]
+    kinds: dict[str, _Positive]
+    sources: list[_Source]
+    other_sources: _Count
+    time: _Time
+    rejected: _Count
+    inputs: list[_Input] | _Blob
+
+
 def _check_partition(entry: Mapping[str, Any]) -> None:
-    for name in ("events", "content"):
-        item = entry.get(name)
-        if (
-            not isinstance(item, dict)
-            or not isinstance(path := item.get("path"), str)
-            or not path.startswith(f"{name}/")
-            or not _PARTITION_PATH.match(path)
-            or not _is_count(item.get("size"))
-            or not _is_sha256(item.get("sha256"))
-        ):
-            raise FormatError(f"a partition entry without a valid {name} object")
-    rows, segments = entry.get("rows"), entry.get("segments")
-    if not _is_count(rows) or not _is_count(segments):
-        raise FormatError("a partition entry with a wrong number of rows or segments")
-    if not _is_sha256(entry.get("root")) or not _is_sha256(entry.get("schema")):
-        raise FormatError("a partition entry without a valid root or schema")
+    try:
+        found = msgspec.convert(entry, _Partition)
+        date.fromisoformat(found.date)
+    except ValueError as error:
+        raise FormatError(f"a malformed partition entry: {error}") from None
+    for name, item in (("events", found.events), ("content", found.content)):
+        place = _PARTITION_PATH.match(item.path)
+        if place is None or place.groups() != (name, found.date):
+            raise FormatError(f"a partition entry whose {name} object stands at no place of its day")
 
 
 _CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], None]]] = {
     "genesis": _check_genesis,
     "key": _check_key,
     "partition": _check_partition,
+    "erasure": _check_erasure,
 }
 
 
@@ -160,8 +221,8 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and value > 0
 
 
-def _is_sha256(value: object) -> bool:
-    return isinstance(value, str) and _SHA256.match(value) is not None
+def _is_reference(value: object) -> bool:
+    return isinstance(value, str) and _is_reference_text(value) is not None
 
 
 def referenced_objects(entry: Mapping[str, Any]) -> list[tuple[str, int | None, str]]:
@@ -172,9 +233,19 @@ def referenced_objects(entry: Mapping[str, Any]) -> list[tuple[str, int | None, 
         (entry[name]["path"], entry[name]["size"], entry[name]["sha256"]) for name in ("events", "content")
     ]
     inputs = entry.get("inputs")
-    if isinstance(inputs, dict) and _is_sha256(inputs.get("blob")):
+    if isinstance(inputs, dict):
         objects.append((blob_path(inputs["blob"]), None, inputs["blob"]))
     return objects
+
+
+def decode_inputs(data: bytes) -> list[dict[str, Any]]:
+    """The list of inputs in a blob. Raises FormatError."""
+    value = canonical.decode(data)
+    try:
+        msgspec.convert(value, list[_Input])
+    except msgspec.ValidationError as error:
+        raise FormatError(f"a malformed list of inputs: {error}") from None
+    return value  # type: ignore[no-any-return]  # msgspec has checked it
 
 
 def blob_path(sha256: str) -> str:

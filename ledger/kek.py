@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
+from ledger.durable import sync_folder
 from ledger.errors import ConfigError, KeyringError
 
 KEY_BYTES: Final = 32
@@ -75,6 +76,7 @@ def write_private(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    sync_folder(path.parent)
 
 
 def _read_private(path: Path) -> bytes:

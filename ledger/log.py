@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ledger import commits, notes
 from ledger.clock import utc_now
@@ -17,11 +17,15 @@ from ledger.errors import (
     ContentionError,
     MissingObjectError,
     NothingThereError,
+    PublisherRefusedError,
     StorageError,
     TamperedError,
 )
 from ledger.history import Entry, History
 from ledger.objects.base import AppendObjects, ReadObjects
+
+if TYPE_CHECKING:
+    from ledger.keyring.publication import Published
 
 ATTEMPTS: Final = 64
 _PAUSE: Final = 0.05
@@ -33,6 +37,17 @@ class LogReader:
     def __init__(self, objects: ReadObjects) -> None:
         self._objects = objects
         self.history = History()
+        self._heads: list[tuple[int, bytes]] = []
+
+    def head(self, seq: int) -> tuple[int, bytes] | None:
+        """The size and root of the log after a commit; None if there is no such commit."""
+        return self._heads[seq] if 0 <= seq < len(self._heads) else None
+
+    def accept(self, data: bytes) -> list[Entry]:
+        """Take the next commit object and return its entries. Raises TamperedError."""
+        new = self.history.apply(data)
+        self._heads.append((self.history.frontier.size, self.history.frontier.root()))
+        return new
 
     def refresh(self) -> list[Entry]:
         """Apply every commit that is there and return the new entries.
@@ -46,25 +61,37 @@ class LogReader:
                 data = self._objects.get(commits.commit_path(self.history.seq + 1))
             except MissingObjectError:
                 return new
-            new += self.history.apply(data)
+            new += self.accept(data)
 
 
 class LogWriter:
-    """Appends entries, signed by the given keys."""
+    """Appends entries, signed by the given keys, to a log that reaches what ``published`` says was published."""
 
-    def __init__(self, objects: AppendObjects, reader: LogReader, signers: Sequence[notes.Signer]) -> None:
+    def __init__(
+        self,
+        objects: AppendObjects,
+        reader: LogReader,
+        signers: Sequence[notes.Signer],
+        published: Callable[[], Published | None] = lambda: None,
+    ) -> None:
         self._objects = objects
         self._reader = reader
         self._signers = tuple(signers)
+        self._published = published
 
     def append(self, entries: Sequence[bytes], recheck: Callable[[list[Entry]], None] | None = None) -> list[Entry]:
         """Commit the entries, after whatever others committed first; durable when it returns.
 
         Before each attempt that follows another writer's commits, ``recheck`` is given their entries; what it
-        raises ends the append with nothing claimed. Raises ContentionError if others win every attempt.
+        raises ends the append with nothing claimed. Raises ContentionError if others win every attempt,
+        PublisherRefusedError for a store that is older than what was published: what is claimed there would be on a
+        branch that no checkpoint can cover.
         """
         for attempt in range(ATTEMPTS):
+            # Asked before the log is read: another process may publish between the two.
+            published = self._published()
             foreign = self._reader.refresh()
+            self._check_reaches(published)
             if foreign and recheck is not None:
                 recheck(foreign)
             if self._reader.history.seq < 0:
@@ -74,6 +101,18 @@ class LogWriter:
                 return claimed
             time.sleep(random.uniform(0, _PAUSE * min(attempt + 1, 20)))  # noqa: S311 - jitter, not a secret
         raise ContentionError(f"other writers won {ATTEMPTS} times in a row")
+
+    def _check_reaches(self, published: Published | None) -> None:
+        if published is None:
+            return
+        found = self._reader.head(published.seq)
+        if found is None:
+            raise PublisherRefusedError(
+                f"not committed: the store ends at commit {self._reader.history.seq}, but commit {published.seq} was "
+                "published before"
+            )
+        if found != (published.size, published.root):
+            raise PublisherRefusedError(f"not committed: commit {published.seq} is not the one that was published")
 
     def begin(self, entries: Sequence[bytes], origin: str) -> list[Entry]:
         """Claim the first commit of a new log. Raises ContentionError if the log has one."""
@@ -92,7 +131,7 @@ class LogWriter:
         self._check_own(data)
         if not self._put(commits.commit_path(commit.seq), data):
             return None
-        return history.apply(data)
+        return self._reader.accept(data)
 
     def _check_own(self, data: bytes) -> None:
         """A commit that readers refuse, once claimed, would end the log: nothing can follow it."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ledger import parquet
+from ledger import records
 from ledger.errors import FormatError, TamperedError
 from ledger.objects.base import ReadObjects
 from ledger.segments import Sealed
@@ -137,7 +137,7 @@ class PartitionReader:
 
 def iterate_segments(table: pa.Table) -> Iterator[tuple[int, str, int, Sealed]]:
     """The rows of a content file. Raises FormatError for another schema, or numbers that no segment has."""
-    if not table.schema.equals(parquet.CONTENT_SCHEMA):
+    if not table.schema.equals(records.CONTENT_SCHEMA):
         raise FormatError("a content file with another schema")
     columns = [table.column(name).to_pylist() for name in ("segment", "owner", "version", "nonce", "ciphertext")]
     for number, owner, version, nonce, ciphertext in zip(*columns, strict=True):

@@ -6,7 +6,6 @@ This is ingest's hot loop. Rows of one owner and one session go into one segment
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 from ledger import merkle, parquet, record_line, records, segments
 from ledger.errors import FormatError, StorageError
-from ledger.kdf import DataKey, derive
+from ledger.kdf import DataKey
 from ledger.keytree import KeyTree
 from ledger.objects.base import AppendObjects
 from ledger.record_line import Content, Input, ModelRef, RecordLine
@@ -192,14 +191,3 @@ def write(objects: AppendObjects, place: Place, built: Built) -> None:
 
 def _object(path: str, data: bytes) -> dict[str, Any]:
     return {"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def input_digest(tree_root: bytes, commitments: Iterable[str]) -> str:
-    """HMAC-SHA256, under a key of the partition, over the commitments of one input's pieces in their order.
-
-    The commitments bind the bytes; whoever holds the partition's key and the contents can recompute both.
-    """
-    mac = hmac.new(derive(tree_root, b"evidence/v1/input-digest"), digestmod=hashlib.sha256)
-    for commitment in commitments:
-        mac.update(bytes.fromhex(commitment))
-    return mac.hexdigest()

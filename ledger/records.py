@@ -53,6 +53,8 @@ _ARROW: Final = {
     "i64": pa.int64(),
     "i32": pa.int32(),
     "codes": pa.list_(pa.string()),
+    "bytes": pa.binary(),
+    "bytes12": pa.binary(12),
 }
 _DERIVED: Final = """\
 kind code
@@ -79,8 +81,15 @@ segment i32
 slot i32
 chunks i32
 """
-SCHEMA_TEXT: Final = f"evidence/events/1\nline bytes\n{_DERIVED}{_LOCATION}"
-"""The events schema as text: a version, then name and type of each column. Its SHA-256 stands in partition entries."""
+_CONTENT: Final = """\
+segment i32
+owner code
+version i32
+nonce bytes12
+ciphertext bytes
+"""
+SCHEMA_TEXT: Final = f"evidence/events/1\nline bytes\n{_DERIVED}{_LOCATION}evidence/content/1\n{_CONTENT}"
+"""Both files' columns as text: a version, then name and type of each. Its SHA-256 stands in partition entries."""
 SCHEMA_SHA256: Final = hashlib.sha256(SCHEMA_TEXT.encode()).hexdigest()
 
 
@@ -98,6 +107,10 @@ LOCATION: Final = _columns(_LOCATION)
 """Where a row's content is: first segment, index in it, and how many segments an oversized slice takes."""
 
 SCHEMA: Final = pa.schema([pa.field("line", pa.binary(), nullable=False), *DERIVED, *LOCATION])
+"""The columns of an events file."""
+
+CONTENT_SCHEMA: Final = pa.schema([field.with_nullable(False) for field in _columns(_CONTENT)])
+"""The columns of a content file: one row a sealed segment."""
 
 
 def length_class(length: int) -> int:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import random
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger import entries, partition_writer, spool
 from ledger.clock import utc_now
+from ledger.errors import AccessNotRecordedError
 
 if TYPE_CHECKING:
+    from ledger.access import Receipt
+    from ledger.history import Entry
     from ledger.store import Store
 
 
@@ -24,69 +30,195 @@ PACK_BYTES: Final = 4096
 """Bytes of access numbers that one entry states."""
 
 
+ATTEMPTS: Final = 12
+_PAUSE: Final = 0.1
+
+
 class Sealed(NamedTuple):
-    """What one sealing did: records sealed, spools emptied, spools that living processes still write to."""
+    """What one sealing did: records sealed, spools that are done with, and those that are not or not wholly.
+
+    ``in_use``: living processes still write to them. ``elsewhere``: they wait in another spool folder. ``damaged``:
+    their files hold bytes that could not be read where a record is missing, and are kept.
+    """
 
     records: int
     spools: int
     in_use: int
+    elsewhere: int = 0
+    damaged: int = 0
+
+
+class _Spool(NamedTuple):
+    """A closed spool: its reference, the last number taken from it, what its file holds."""
+
+    name: str
+    last: int
+    frames: list[spool.Frame]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The retention classes of its records. A process has one, so mostly there is one."""
+        return tuple(sorted({str(frame.fields["retention_class"]) for frame in self.frames}))
+
+
+class _OvertakenError(Exception):
+    """Another process has sealed one of these spools."""
 
 
 def waiting(store: Store) -> int:
-    """Access numbers taken and not sealed yet: what is not anchored."""
+    """Access numbers taken and not sealed yet, in any spool folder: what is not anchored."""
     return sum(store.accesses.unsealed().values())
 
 
 def seal(store: Store) -> Sealed:
-    """Seal every spool that no living process holds. Safe to repeat after a crash at any point."""
+    """Seal every spool of this spool folder that no living process writes to.
+
+    A spool of another folder is left alone: that its file is not here says nothing about its records.
+
+    Safe to repeat after a crash at any point, and in several processes at once, because the ledger alone says whether
+    a spool is sealed: a commit that states a spool is claimed only after a look at all commits before it, so there is
+    one; a key is destroyed only after a commit that states its spool was read. Whoever finds a spool stated, by
+    whatever process, does what is left to do: the file is removed, then the key destroyed. A key that is gone means
+    that another process came to that end.
+    """
     store.close_spool()
     store.refresh()
-    listed = {item["spool"] for entry in store.history.entries for item in entry.value.get("spools", ())}
     folder = store.settings.spool
-    unsealed = store.accesses.unsealed()
+    here = spool.identity(folder)
+    every = store.accesses.waiting()
+    own = [item for item in every if item.folder == here]
     # A spool without a number and without a file is one that another process is about to open.
-    begun = [name for name, last in sorted(unsealed.items()) if last or spool.exists(folder, name)]
-    ready = [name for name in begun if not spool.in_use(folder, name)]
+    begun = [item for item in own if item.last or spool.exists(folder, item.name)]
+    ready = [item for item in begun if not spool.in_use(folder, item.name)]
+    with_numbers = [item.name for item in ready if item.last]
     records = 0
-    waiting_spools = [name for name in ready if unsealed[name] and name not in listed]
-    for start in range(0, len(waiting_spools), SPOOLS):
-        records += _seal_spools(store, waiting_spools[start : start + SPOOLS])
-    for name in ready:
-        store.accesses.sealed(name)
-        spool.remove(folder, name)
-    return Sealed(records, len(ready), len(begun) - len(ready))
+    for start in range(0, len(with_numbers), SPOOLS):
+        records += _commit_all(store, with_numbers[start : start + SPOOLS])
+    _remove_unused(store, [item.name for item in ready if not item.last])
+    damaged = _finish(store, with_numbers)
+    elsewhere = sum(1 for item in every if item.last and item.folder != here)
+    return Sealed(records, len(ready), len(begun) - len(ready), elsewhere, damaged)
 
 
-def _seal_spools(store: Store, names: Sequence[str]) -> int:
-    """Some spools as one partition; the numbers in its entries say which records must be there."""
-    rows: list[partition_writer.Row] = []
-    statements: list[dict[str, Any]] = []
+def anchor(store: Store, receipt: Receipt) -> None:
+    """Return once a commit states the receipt's record. Raises AccessNotRecordedError if none comes to.
+
+    Another process may hold or be sealing this one's spool for a moment, so it is tried again.
+    """
+    for attempt in range(ATTEMPTS):
+        seal(store)
+        if _is_committed(store.history.entries, receipt):
+            return
+        time.sleep(random.uniform(0, _PAUSE * (attempt + 1)))  # noqa: S311 - jitter, not a secret
+    raise AccessNotRecordedError(
+        "the access record is not committed, so nothing is shown", hint="Run the command again in a moment."
+    )
+
+
+def _is_committed(listed: Sequence[Entry], receipt: Receipt) -> bool:
+    for entry in reversed(listed):
+        for item in entry.value.get("spools", ()):
+            if item["spool"] == receipt.spool and item["first"] <= receipt.number <= item["last"]:
+                return not any(first <= receipt.number <= last for first, last in item.get("missing", ()))
+    return False
+
+
+def _stated(store: Store) -> set[str]:
+    """The spools that the ledger states, as of the last refresh."""
+    return {item["spool"] for entry in store.history.entries for item in entry.value.get("spools", ())}
+
+
+def _commit_all(store: Store, names: Sequence[str]) -> int:
+    """Commit what these spools hold, but for those that another process has sealed or seals meanwhile."""
+    records = 0
+    while True:
+        store.refresh()
+        stated = _stated(store)
+        groups = _groups(_read(store, [name for name in names if name not in stated]))
+        if not groups:
+            return records
+        with suppress(_OvertakenError):
+            records += _commit(store, groups[0])
+
+
+def _read(store: Store, names: Iterable[str]) -> Iterator[_Spool]:
     for name in names:
-        last = store.accesses.close(name)
-        key = store.accesses.key(name)
-        frames = spool.read_frames(store.settings.spool, name, key) if key is not None else []
-        missing = _ranges(sorted(set(range(1, last + 1)) - {frame.number for frame in frames}))
-        statements += _statements(name, last, missing)
-        # The content of access records has no data subject as owner: it is under the spool's own reference.
-        rows += [partition_writer.Row(dict(frame.fields), frame.content, name) for frame in frames]
-    packs = list(_packs(statements))
-    if rows:
-        bodies = [("partition", _partition(store, rows) | {"spools": packs[0]})]
-        packs = packs[1:]
-    else:
-        bodies = []
-    store.append([*bodies, *(("heartbeat", {"spools": pack}) for pack in packs)])
-    return len(rows)
+        last, key = store.accesses.close(name), store.accesses.key(name)
+        if last is not None and key is not None:
+            frames = spool.read_frames(store.settings.spool, name, key)
+            # A keyring from an older backup knows fewer numbers than were taken.
+            yield _Spool(name, max([last, *(frame.number for frame in frames)]), frames)
 
 
-def _partition(store: Store, rows: Sequence[partition_writer.Row]) -> dict[str, Any]:
-    """The body of the records' partition entry; its objects are durable."""
+def _groups(spools: Iterable[_Spool]) -> list[list[_Spool]]:
+    """Spools that one commit can seal: their records are of the same retention class, or there are none."""
+    found: dict[tuple[str, ...], list[_Spool]] = {}
+    for item in spools:
+        found.setdefault(item.classes, []).append(item)
+    return list(found.values())
+
+
+def _commit(store: Store, spools: Sequence[_Spool]) -> int:
+    """Some spools as one partition; the numbers in its entry say which records must be there."""
+    names = {item.name for item in spools}
+    packs = list(_packs([statement for item in spools for statement in _statements(item)]))
+    bodies = [("partition", _partition(store, spools, name)) for name in spools[0].classes]
+    if bodies:
+        bodies[0][1]["spools"] = packs.pop(0)
+
+    def recheck(_: object) -> None:
+        if not names.isdisjoint(_stated(store)):
+            raise _OvertakenError
+
+    store.append([*bodies, *(("heartbeat", {"spools": pack}) for pack in packs)], recheck)
+    return sum(len(item.frames) for item in spools)
+
+
+def _partition(store: Store, spools: Sequence[_Spool], retention_class: str) -> dict[str, Any]:
+    """The body of the partition entry of the records of one class; its objects are durable."""
+    # The content of access records has no data subject as owner: it is under the spool's own reference.
+    rows = [
+        partition_writer.Row(dict(frame.fields), frame.content, item.name)
+        for item in spools
+        for frame in item.frames
+        if frame.fields["retention_class"] == retention_class
+    ]
     day = utc_now()[:10]
     place, tree = store.new_partition(day)
     built = partition_writer.build(rows, place, tree, store.keyring.data_keys({row.owner for row in rows}))
     partition_writer.write(store.objects, place, built)
-    fixed = {"date": day, "retention_class": store.settings.retention_class, "inputs": []}
-    return {**built.body, **fixed}
+    return {**built.body, "date": day, "retention_class": retention_class, "inputs": []}
+
+
+def _remove_unused(store: Store, names: Iterable[str]) -> None:
+    """End spools from which nothing was taken, unless their process has just begun to: it then finds them open."""
+    for name in names:
+        if store.accesses.unused(name):
+            spool.remove(store.settings.spool, name)
+
+
+def _finish(store: Store, names: Sequence[str]) -> int:
+    """Remove files and destroy keys of the spools that the ledger states; how many had to be kept as damaged.
+
+    The file goes first: a key without a file is destroyed the next time, a file without a key would stay.
+    """
+    stated = _stated(store)
+    damaged = [name for name in names if name in stated and _is_damaged(store, name)]
+    for name in damaged:
+        store.accesses.damaged(name)
+    done = [name for name in names if name in stated and name not in damaged]
+    for name in done:
+        spool.remove(store.settings.spool, name)
+    if done:
+        store.accesses.sealed(done)
+    return len(damaged)
+
+
+def _is_damaged(store: Store, name: str) -> bool:
+    last, key = store.accesses.close(name), store.accesses.key(name)
+    if last is None or key is None:
+        return False
+    return spool.read(store.settings.spool, name, key).may_hold_more(last)
 
 
 def _packs(statements: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -114,12 +246,14 @@ def _ranges(numbers: Sequence[int]) -> list[list[int]]:
     return found
 
 
-def _statements(name: str, last: int, missing: Sequence[list[int]]) -> Iterator[dict[str, Any]]:
-    """The numbers 1 to ``last`` in statements of at most MAX_RANGES missing ranges, so that each fits an entry."""
+def _statements(item: _Spool) -> Iterator[dict[str, Any]]:
+    """The numbers of a spool in statements of at most MAX_RANGES missing ranges, so that each fits an entry."""
+    recorded: Collection[int] = {frame.number for frame in item.frames}
+    missing = _ranges([number for number in range(1, item.last + 1) if number not in recorded])
     first = 1
-    while first <= last:
-        here = [item for item in missing if item[0] >= first][:MAX_RANGES]
-        more = len([item for item in missing if item[0] >= first]) > MAX_RANGES
-        end = here[-1][1] if more else last
-        yield {"spool": name, "first": first, "last": end} | ({"missing": here} if here else {})
+    while first <= item.last:
+        left = [run for run in missing if run[0] >= first]
+        here, more = left[:MAX_RANGES], len(left) > MAX_RANGES
+        end = here[-1][1] if more else item.last
+        yield {"spool": item.name, "first": first, "last": end} | ({"missing": here} if here else {})
         first = end + 1

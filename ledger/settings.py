@@ -28,7 +28,7 @@ class Settings(BaseModel):
     privacy_key: Path | None = Field(default=None, description="File with the key that signs erasures and retention.")
     log_key: Path | None = Field(default=None, description="File with the key that signs checkpoints; publisher only.")
     log_vkey: Path | None = Field(default=None, description="File with the log's public key, which verify trusts.")
-    spool: Path = Field(description="Folder where records wait for sealing.")
+    spool: Path = Field(description="Folder where records wait for sealing; each host has its own.")
     cache: Path = Field(description="Folder of caches that can be deleted at any time.")
     pin: Path = Field(description="File that remembers the last verified checkpoint.")
     seal_rows: int = Field(default=100_000, ge=1, le=500_000, description="Rows after which a partition is sealed.")

@@ -100,10 +100,13 @@ class Store:
     # -- revealing
 
     def record_access(self, content: bytes, subjects: Mapping[str, list[str]]) -> Receipt:
-        """Make an access record durable (committed, where the settings demand it) and return its receipt."""
+        """Make an access record durable (committed, where the settings demand it) and return its receipt.
+
+        Raises AccessNotRecordedError; then nothing may be shown.
+        """
         receipt = self._recorder.record(content, subjects)
         if self.settings.reveal == "anchored":
-            sealing.seal(self)
+            sealing.anchor(self, receipt)
             self.publish()
         return receipt
 
@@ -155,11 +158,13 @@ class Store:
     ) -> list[Entry]:
         """Commit entries of the given types; durable when it returns. See LogWriter.append for ``recheck``.
 
-        Raises UnsafeStoreError for a store that does not honour conditional writes.
+        Raises UnsafeStoreError for a store that does not honour conditional writes, PublisherRefusedError for one that
+        lacks what was published.
         """
         self._probe()
         encoded = [self._encode(entry_type, body) for entry_type, body in bodies]
-        writer = LogWriter(self.objects, self._reader, [load_signer(self.settings.writer_key)])
+        published = PublicationState(self.keyring, self.history.origin).read
+        writer = LogWriter(self.objects, self._reader, [load_signer(self.settings.writer_key)], published)
         return writer.append(encoded, recheck)
 
     def _probe(self) -> None:

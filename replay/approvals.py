@@ -1,6 +1,7 @@
 """Which approval each change has, as SQL over the catalog's list of changes and approvals.
 
-An approval says what it approves by source and id; a change goes by its own, and by those that it says are the same.
+An approval says what it approves by source and id; a change goes by its own, by those that it says are the same, and
+by those of which it says that it is part: a state of an approved deployment is approved.
 """
 
 from __future__ import annotations

@@ -21,15 +21,19 @@ import msgspec
 from ledger.errors import StorageError
 from ledger.history import Entry
 from ledger.store import Store
+from replay import calls
 from replay.approvals import CHANGES_VIEW
 from replay.mirror import Mirror
 
-VERSION: Final = 3
+VERSION: Final = 4
 SCHEMA: Final = (Path(__file__).parent / "schema.sql").read_text()
 _TABLES: Final = (
     "state",
     "partition_list",
     "session_parts",
+    "echoes",
+    "calls",
+    "calls_read",
     "subject_parts",
     "input_parts",
     "change_list",
@@ -64,6 +68,8 @@ class Catalog:
         for number in range(done, len(partitions)):
             self.connection.execute("BEGIN")
             self._add(number, partitions[number])
+            if number + 1 == len(partitions):
+                self._settle()
             self.connection.execute("UPDATE state SET partitions = ?", [number + 1])
             self.connection.execute("COMMIT")
 
@@ -109,12 +115,19 @@ class Catalog:
                 *(value["content"]["path"], value["content"]["size"]),
             ],
         )
-        for statement in (_SESSIONS, _SUBJECTS, _INPUTS):
+        for statement in (calls.ECHOES, _SESSIONS, _SUBJECTS, _INPUTS):
             self.connection.execute(statement, {"partition": number, "path": path})
         if value["kinds"].keys() & {"change", "approval"}:
             self.connection.execute(_CHANGES, {"partition": number, "path": path, "seq": entry.seq})
             # An approval can come long after its change, so the state of all is made anew: changes are few.
             self.connection.execute(f"CREATE OR REPLACE TABLE change_state AS {CHANGES_VIEW}")
+
+    def _settle(self) -> None:
+        """Find the calls of all echoes: they can stand in partitions before and after."""
+        partitions = self.partitions()
+        for number in calls.unread(self.connection):
+            calls.read(self.connection, number, str(self.mirror.path(partitions[number].value)))
+        calls.settle(self.connection)
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -221,15 +234,16 @@ _SESSIONS: Final = f"""
 INSERT INTO session_parts
 SELECT session, $partition, min(file_row_number), count(*),
     coalesce(min(occurred_at), min(observed_at)), coalesce(max(coalesce(ended_at, occurred_at)), max(observed_at)),
-    count(*) FILTER (kind = 'inference'),
+    count(*) FILTER (kind = 'inference' AND echo IS NULL),
     count(*) FILTER (kind = 'tool'), count(*) FILTER (kind = 'policy'), count(*) FILTER (status = 'error'),
     list_sort(list(DISTINCT model) FILTER (model IS NOT NULL)),
     list_sort(list(DISTINCT decision) FILTER (decision IS NOT NULL)),
     list_sort(list(DISTINCT status) FILTER (status IS NOT NULL)), list_sort(list(DISTINCT source)),
-    sum(input_tokens), sum(output_tokens),
+    sum(input_tokens) FILTER (echo IS NULL), sum(output_tokens) FILTER (echo IS NULL),
     list_sort(list_distinct(flatten(list(subjects) FILTER (subjects IS NOT NULL)))), count(occurred_at),
-    list_sort(list(DISTINCT owner))
-FROM {_READ} WHERE session IS NOT NULL GROUP BY session
+    list_sort(list(DISTINCT owner)), count(*) FILTER (kind = 'envelope')
+FROM {_READ} LEFT JOIN (SELECT row AS echo FROM echoes WHERE partition = $partition) ON echo = file_row_number
+WHERE session IS NOT NULL GROUP BY session
 """
 
 _SUBJECTS: Final = """
@@ -252,7 +266,7 @@ SELECT sha256('\\x00'::BLOB || line), $partition, file_row_number, $seq, kind, s
     json->>'$.change.from', json->>'$.change.to', subjects,
     list_prepend(concat(source, '/', json->>'$.source_id'),
         [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN coalesce((json->'$.links')::JSON[], [])
-         IF l->>'$.relation' = 'same_as']),
+         IF l->>'$.relation' IN ('same_as', 'part_of')]),
     [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN coalesce((json->'$.links')::JSON[], [])
      IF l->>'$.relation' = 'approves']
 FROM (SELECT *, decode(line)::JSON AS json FROM {_READ} WHERE kind IN ('change', 'approval'))

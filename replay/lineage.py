@@ -3,11 +3,15 @@
 Judged by when things happened and by the order of commits. A version is *asserted* where the record itself names it,
 *inferred* from the latest change before it, *ambiguous* where two changes contend; a change that was committed after
 the event was *recorded later*. Nothing here says that a change was right: only what is evidenced.
+
+A change to a version puts it in force. One from a version to nothing ends that version; one of an alias to nothing
+ends whatever the alias named. All others (a tag, a version that was registered) leave what is in force alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -57,7 +61,8 @@ class Lineage:
     def __init__(self, catalog: Catalog) -> None:
         self._by_name: dict[tuple[str, str], list[Change]] = {}
         for change in changes(catalog):
-            self._by_name.setdefault((change.type, change.name), []).append(change)
+            if change.version_to or change.version_from or _alias_of(change.name):
+                self._by_name.setdefault((change.type, change.name), []).append(change)
 
     def at(self, line: Mapping[str, Any], seq: int) -> Iterator[InForce]:
         """What was in force for an event, given its record line and the number of its commit."""
@@ -69,20 +74,29 @@ class Lineage:
             yield self._with_approval(asserted, moment, system, seq)
         if moment is None:
             return
-        model = _model_name(line)
-        for (kind, name), history in sorted(self._by_name.items()):
-            if kind == "deployment" or (kind == "model" and (asserted is not None or name != model)):
-                continue
-            held = _latest(history, moment, system)
-            if held:
-                yield _inferred(kind, name, held, seq)
+        model = None if asserted is not None else _model_name(line)
+        yield from _contending(self._held("model", moment, system, seq, model))
+        for kind in sorted({kind for kind, _ in self._by_name} - {"model", "deployment"}):
+            yield from self._held(kind, moment, system, seq)
+
+    def _held(
+        self, kind: str, moment: str, system: str | None, seq: int, model: str | None = None
+    ) -> Iterator[InForce]:
+        """What held of one kind; of models, those that are the event's, by its name or an alias of it."""
+        for (of, name), history in sorted(self._by_name.items()):
+            if of == kind and (kind != "model" or _names(name, model)):
+                held = _latest(history, moment, system)
+                if held:
+                    yield _inferred(kind, name, held, seq)
 
     def _with_approval(self, asserted: InForce, moment: str | None, system: str | None, seq: int) -> InForce:
         """An asserted version with the change that brought it, where one is recorded."""
-        history = self._by_name.get(("model", asserted.name), [])
+        histories = (
+            of for (kind, name), of in self._by_name.items() if kind == "model" and _names(name, asserted.name)
+        )
         brought = [
             change
-            for change in history
+            for change in sorted(chain.from_iterable(histories), key=_in_time)
             if change.version_to == asserted.version
             and (system is None or change.system in (None, system))
             and (moment is None or change.at <= _cut(moment))
@@ -111,8 +125,30 @@ def _model_name(line: Mapping[str, Any]) -> str | None:
     return line.get("model_ref", {}).get("name") or line.get("gen_ai_request_model")
 
 
+def _alias_of(name: str) -> str | None:
+    """The model or prompt whose alias this is the name of, as registries write it: ``model@alias``."""
+    return name.rpartition("@")[0] or None
+
+
+def _names(name: str, model: str | None) -> bool:
+    """Whether a change of this name is one of the model: of itself, or of an alias of it."""
+    return model is not None and model in (name, _alias_of(name))
+
+
+def _in_time(change: Change) -> tuple[str, int, str]:
+    return change.at, change.seq, change.record_id
+
+
+def _contending(found: Iterator[InForce]) -> list[InForce]:
+    """A model under several names at once: where their versions differ, nothing says which of them answered."""
+    models = list(found)
+    if len({item.version for item in models}) < 2:
+        return models
+    return [msgspec.structs.replace(item, basis="ambiguous", approval=None, approved_at=None) for item in models]
+
+
 def _latest(history: Sequence[Change], moment: str, system: str | None) -> list[Change]:
-    """The change, or the changes at one instant, that came last at or before a moment.
+    """The change, or the changes at one instant, that came last at or before a moment and still hold at it.
 
     A change that names a system holds for that system only; one that names none holds for every. For an event that
     names no system, what holds in each of them contends.
@@ -122,15 +158,27 @@ def _latest(history: Sequence[Change], moment: str, system: str | None) -> list[
     held: set[Change] = set()
     for each in systems:
         mine = [change for change in before if change.system in (None, each)]
-        held.update(change for change in mine if change.at == mine[-1].at)
+        held.update(_standing(mine))
     return [change for change in before if change in held]
+
+
+def _standing(before: Sequence[Change]) -> list[Change]:
+    """The changes at the last instant that put something in force, without those that a later one ended."""
+    begun = [change for change in before if change.version_to is not None]
+    if not begun:
+        return []
+    at = begun[-1].at
+    ended = {change.version_from for change in before if change.version_to is None and change.at > at}
+    if None in ended:
+        return []
+    return [change for change in begun if change.at == at and change.version_to not in ended]
 
 
 def _inferred(kind: str, name: str, held: Sequence[Change], seq: int) -> InForce:
     versions = {change.version_to for change in held}
     change = held[-1]
     if len(versions) > 1:
-        contending = " or ".join(sorted(version or "unknown" for version in versions))
+        contending = " or ".join(sorted(version for version in versions if version))
         return InForce(kind, name, contending, "ambiguous", change.seq > seq, None, None, change.record_id)
     return InForce(
         kind,

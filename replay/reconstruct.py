@@ -16,12 +16,11 @@ def resolve_input(catalog: Catalog, uri: str, text: str) -> str:
     """An input by its location ``uri``, or its reference or a unique beginning of it. Raises NotFoundError."""
     bookmarks = catalog.store.bookmarks
     committed = catalog.store.committed_paths()
-    for known in bookmarks.inputs_at(uri):
-        if bookmarks.last_step(known.ref, committed) is not None:
-            return known.ref
-    elsewhere = bookmarks.alias(uri)
-    if elsewhere is not None:
-        return elsewhere
+    current = bookmarks.alias(uri)
+    here = [] if current is None else [current]
+    for ref in (*here, *(known.ref for known in bookmarks.inputs_at(uri))):
+        if bookmarks.last_step(ref, committed) is not None:
+            return ref
     rows = catalog.connection.execute(
         "SELECT DISTINCT input FROM input_parts WHERE starts_with(input, ?) LIMIT 2", [parameter(text)]
     ).fetchall()

@@ -11,8 +11,20 @@ CREATE TABLE session_parts (
     session VARCHAR, partition INTEGER, first_row BIGINT, rows BIGINT, first_at TIMESTAMPTZ, last_at TIMESTAMPTZ,
     inferences BIGINT, tools BIGINT, policies BIGINT, failures BIGINT, models VARCHAR[], decisions VARCHAR[],
     statuses VARCHAR[], sources VARCHAR[], input_tokens BIGINT, output_tokens BIGINT, subjects VARCHAR[], timed BIGINT,
-    owners VARCHAR[]
+    owners VARCHAR[], envelopes BIGINT
 );
+
+-- Inference records that are linked to others as the same call or a part of one, and whether that call is counted by
+-- its own record. A call of which only such records are there goes by the name of its first link.
+CREATE TABLE echoes (
+    session VARCHAR, partition INTEGER, row BIGINT, own VARCHAR, targets VARCHAR[], call VARCHAR,
+    input_tokens BIGINT, output_tokens BIGINT, counted BOOLEAN
+);
+
+-- The names of inference records, of those partitions alone that share a session with an echo.
+CREATE TABLE calls (session VARCHAR, call VARCHAR);
+
+CREATE TABLE calls_read (partition INTEGER);
 
 CREATE TABLE subject_parts (subject VARCHAR, partition INTEGER, rows BIGINT);
 

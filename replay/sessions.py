@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import duckdb
 import msgspec
 
-from ledger.errors import NotFoundError
-from ledger.store import Store
+from ledger.errors import NotFoundError, UsageError
+from replay.calls import UNCOUNTED
 from replay.catalog import Catalog, parameter
 
 
@@ -46,19 +47,28 @@ session, strftime(begin_at, '%Y-%m-%dT%H:%M:%S.%gZ'), strftime(end_at, '%Y-%m-%d
 records, inferences, tools, policies, failures, models, decisions, sources, input_tokens, output_tokens
 """
 
-SESSION_TABLE: Final = """
+
+def session_table(schema: str = "main") -> str:
+    """One row a session, as SQL over the catalog's tables in ``schema``.
+
+    A part without a time of its own (an envelope) does not stretch the session to today. What is envelopes alone, such
+    as a trace without any model call, is none.
+    """
+    return f"""
 SELECT session,
     coalesce(min(first_at) FILTER (timed > 0), min(first_at)) AS begin_at,
     coalesce(max(last_at) FILTER (timed > 0), max(last_at)) AS end_at, sum(timed)::BIGINT AS timed,
-    sum(rows)::BIGINT AS records, sum(inferences)::BIGINT AS inferences, sum(tools)::BIGINT AS tools,
-    sum(policies)::BIGINT AS policies, sum(failures)::BIGINT AS failures,
+    sum(rows)::BIGINT AS records, (sum(inferences) + coalesce(any_value(u.calls), 0))::BIGINT AS inferences,
+    sum(tools)::BIGINT AS tools, sum(policies)::BIGINT AS policies, sum(failures)::BIGINT AS failures,
     list_sort(list_distinct(flatten(list(models)))) AS models,
     list_sort(list_distinct(flatten(list(decisions)))) AS decisions,
-    list_sort(list_distinct(flatten(list(sources)))) AS sources, sum(input_tokens)::BIGINT AS input_tokens,
-    sum(output_tokens)::BIGINT AS output_tokens, list_sort(list_distinct(flatten(list(subjects)))) AS subjects
-FROM session_parts GROUP BY session
+    list_sort(list_distinct(flatten(list(sources)))) AS sources,
+    list_sum([sum(p.input_tokens), any_value(u.input_tokens)])::BIGINT AS input_tokens,
+    list_sum([sum(p.output_tokens), any_value(u.output_tokens)])::BIGINT AS output_tokens,
+    list_sort(list_distinct(flatten(list(subjects)))) AS subjects
+FROM {schema}.session_parts p LEFT JOIN ({UNCOUNTED.format(echoes=f"{schema}.echoes")}) u USING (session)
+GROUP BY session HAVING sum(rows) > sum(envelopes)
 """
-"""One row a session. A part without a time of its own (an envelope) does not stretch the session to today."""
 
 
 # An owner who is declared but has no role is a person all the same.
@@ -68,9 +78,12 @@ session IN (SELECT session FROM session_parts WHERE list_has_any(list_concat(sub
 
 
 def find_sessions(catalog: Catalog, wanted: Filter) -> list[SessionRow]:
-    """Sessions, the newest first. Raises NotFoundError for a person whom the keyring does not know."""
-    having, parameters = _conditions(catalog.store, wanted)
-    sql = f"SELECT {_COLUMNS} FROM ({SESSION_TABLE})"
+    """Sessions, the newest first.
+
+    Raises NotFoundError for a person whom the keyring does not know, and UsageError for a period that is none.
+    """
+    having, parameters = _conditions(catalog, wanted)
+    sql = f"SELECT {_COLUMNS} FROM ({session_table()})"
     if having:
         sql += " WHERE " + " AND ".join(having)
     sql += " ORDER BY end_at DESC, session LIMIT ?"
@@ -78,11 +91,11 @@ def find_sessions(catalog: Catalog, wanted: Filter) -> list[SessionRow]:
     return [SessionRow(*row) for row in rows]
 
 
-def _conditions(store: Store, wanted: Filter) -> tuple[list[str], list[Any]]:
+def _conditions(catalog: Catalog, wanted: Filter) -> tuple[list[str], list[Any]]:
     having: list[str] = []
     parameters: list[Any] = []
     if wanted.user is not None:
-        references = store.keyring.lookup(wanted.user)
+        references = catalog.store.keyring.lookup(wanted.user)
         if not references:
             raise NotFoundError("the keyring knows no such identifier", hint="Give it as the source wrote it.")
         having.append(_OF_PERSON)
@@ -95,11 +108,20 @@ def _conditions(store: Store, wanted: Filter) -> tuple[list[str], list[Any]]:
         parameters.append(parameter(wanted.decision))
     if wanted.since is not None:
         having.append("end_at >= ?::TIMESTAMPTZ")
-        parameters.append(wanted.since)
+        parameters.append(_time(catalog, wanted.since))
     if wanted.until is not None:
         having.append("begin_at < ?::TIMESTAMPTZ")
-        parameters.append(wanted.until)
+        parameters.append(_time(catalog, wanted.until))
     return having, parameters
+
+
+def _time(catalog: Catalog, text: str) -> str:
+    """A time that the catalog can compare with. Raises UsageError."""
+    try:
+        catalog.connection.execute("SELECT ?::TIMESTAMPTZ::VARCHAR", [parameter(text)]).fetchall()
+    except duckdb.ConversionException:
+        raise UsageError(f"{text!a} is no time", hint="Write 2026-10-31T09:00:00Z.") from None
+    return text
 
 
 def resolve_session(catalog: Catalog, text: str) -> str:

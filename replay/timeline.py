@@ -19,6 +19,11 @@ from replay.lineage import InForce, Lineage
 IDLE_SECONDS: Final = 300
 """A pause longer than this is shown as an idle gap."""
 
+_BELONGS: Final = frozenset(("part_of", "tool_of", "caused_by", "same_as"))
+
+Row = tuple[int, Revealed]
+"""A record with the number of the commit that brought it."""
+
 
 class TimelineEvent(msgspec.Struct, frozen=True):
     """One record of a session. ``state`` says whether its content was opened and matched its commitment.
@@ -54,7 +59,7 @@ def open_session(catalog: Catalog, session: str, receipt: Receipt) -> Session:
     if not parts:
         raise NotFoundError(f"no session {session!a} in this store")
     partitions = catalog.partitions()
-    rows: list[tuple[int, Revealed]] = []
+    rows: list[Row] = []
     for part in parts:
         entry = partitions[part.partition]
         events = catalog.mirror.path(entry.value)
@@ -63,20 +68,51 @@ def open_session(catalog: Catalog, session: str, receipt: Receipt) -> Session:
     rows = [(seq, row) for seq, row in rows if row.line["kind"] != "envelope"]
     by_sequence = all("seq" in row.line for _, row in rows) and not all("occurred_at" in row.line for _, row in rows)
     rows.sort(key=lambda item: _order(item[1].line, by_sequence))
-    return Session(session, tuple(_events(rows, Lineage(catalog))))
+    ordered = rows if by_sequence else _beside_their_targets(rows)
+    return Session(session, tuple(_events(ordered, Lineage(catalog))))
 
 
 def _order(line: Mapping[str, Any], by_sequence: bool) -> tuple[str, int, str, int, int]:
     """Time where every event has one, else the source's sequence; equal ones in the order of their input.
 
-    Where some events have neither, those without a time stand first.
+    Where some events have neither, those without a time stand first, if they do not belong to one that has.
     """
     place = line.get("input", {})
     at = "" if by_sequence else line.get("occurred_at", "")[:-1]
     return at, line.get("seq", 1 << 53), place.get("ref", ""), place.get("step", 0), place.get("part", 1 << 53)
 
 
-def _events(rows: Sequence[tuple[int, Revealed]], lineage: Lineage) -> Iterable[TimelineEvent]:
+def _beside_their_targets(rows: Sequence[Row]) -> list[Row]:
+    """What has no time of its own, such as a guardrail's verdict, stands right behind the record that it belongs to."""
+    places = {_own_id(row.line): place for place, (_, row) in reversed(list(enumerate(rows)))}
+    behind: dict[int, list[int]] = {}
+    first: list[int] = []
+    for place, (_, row) in enumerate(rows):
+        target = None if "occurred_at" in row.line else _target(row.line, places)
+        (first if target in (None, place) else behind.setdefault(target, [])).append(place)
+    order: list[int] = []
+    waiting = first[::-1]
+    while waiting:
+        place = waiting.pop()
+        order.append(place)
+        waiting += behind.pop(place, [])[::-1]
+    # Records that belong to each other in a circle belong nowhere.
+    left = sorted(place for group in behind.values() for place in group)
+    return [rows[place] for place in (*left, *order)]
+
+
+def _target(line: Mapping[str, Any], places: Mapping[tuple[str, str], int]) -> int | None:
+    """The place of the first record of the session that a line says it belongs to."""
+    links = (link for link in line.get("links", ()) if link["relation"] in _BELONGS)
+    found = (places.get((link["source"], link["source_id"])) for link in links)
+    return next((place for place in found if place is not None), None)
+
+
+def _own_id(line: Mapping[str, Any]) -> tuple[str, str]:
+    return line["source"], line["source_id"]
+
+
+def _events(rows: Sequence[Row], lineage: Lineage) -> Iterable[TimelineEvent]:
     shown: list[Essence] = []
     seen: set[tuple[str, str]] = set()
     before: str | None = None
@@ -85,7 +121,7 @@ def _events(rows: Sequence[tuple[int, Revealed]], lineage: Lineage) -> Iterable[
         rendered = _render(row)
         new, repeated = _without_history(rendered.input, shown)
         shown.extend(_essence(message) for message in (*new, *rendered.output))
-        own_id = (line["source"], line["source_id"])
+        own_id = _own_id(line)
         at = line.get("occurred_at")
         yield TimelineEvent(
             row.record.hex(),
@@ -143,7 +179,10 @@ def _essence(message: Message) -> Essence:
 def _gap(before: str | None, at: str | None) -> float | None:
     if before is None or at is None:
         return None
-    pause = (_moment(at) - _moment(before)).total_seconds()
+    try:
+        pause = (_moment(at) - _moment(before)).total_seconds()
+    except ValueError:  # a leap second, or a year that Python has not: a pause cannot be told
+        return None
     return pause if pause > IDLE_SECONDS else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from replay.sessions import SESSION_TABLE
+from replay.sessions import session_table
 
 _JSON_TEXT: Final = (
     "adapter",
@@ -33,8 +33,6 @@ _COLUMNS: Final = (
     "output_tokens, subjects, owner, input, step, part"
 )
 
-_SESSIONS: Final = SESSION_TABLE.replace("FROM session_parts", "FROM catalog.session_parts")
-
 _EMPTY: Final = f"""
 (SELECT NULL::BLOB AS line, NULL::VARCHAR AS filename, {", ".join(f"NULL AS {name}" for name in _COLUMNS.split(", "))}
  WHERE false)
@@ -55,7 +53,7 @@ def statements(paths: Sequence[str]) -> list[str]:
             json->>'$.content.commitment' AS commitment, decode(line) AS line, filename AS events_file
         FROM (SELECT *, decode(line)::JSON AS json FROM {source})
         """,
-        f"CREATE VIEW sessions AS {_SESSIONS}",
+        f"CREATE VIEW sessions AS {session_table('catalog')}",
         "CREATE VIEW changes AS SELECT * FROM catalog.change_state",
         """
         CREATE VIEW partitions AS

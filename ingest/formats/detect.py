@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -22,6 +22,9 @@ SOURCES = ("evidence", "litellm_spend", "litellm", "otlp", "tau2", "tau_bench", 
 _PROBED_LINES = 50
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*("?)|[\[\]{},]', re.DOTALL)
 _CLOSERS = {b"{": b"}", b"[": b"]"}
+
+
+Test = Callable[[Any], bool]
 
 
 class Detected(NamedTuple):
@@ -58,9 +61,11 @@ def _judge(head: bytes, complete: bool, candidates: tuple[Format, ...]) -> Detec
     reason = "byte_order_mark" if marked else ""
     by_lines = tuple(candidate for candidate in candidates if Framing.LINES in candidate.framings)
     value = _parsed(head) if complete else None
-    found = _match_lines(head, complete, by_lines, needed=1 if complete and value is None else 2)
-    if found is not None:
-        return Detected(found, Framing.LINES, reason)
+    needed = 1 if complete and value is None else 2
+    for tests in ({one.name: one.matches for one in by_lines}, _KIN):
+        found = _match_lines(head, complete, by_lines, tests, needed)
+        if found is not None:
+            return Detected(found, Framing.LINES, reason)
     if value is None:
         value = _parsed(_closed(head))
     for candidate in candidates:
@@ -69,8 +74,10 @@ def _judge(head: bytes, complete: bool, candidates: tuple[Format, ...]) -> Detec
     return Detected(None, None, "unknown_format")
 
 
-def _match_lines(head: bytes, complete: bool, candidates: tuple[Format, ...], needed: int) -> Format | None:
-    """The format of an input of object lines.
+def _match_lines(
+    head: bytes, complete: bool, candidates: tuple[Format, ...], tests: Mapping[str, Test], needed: int
+) -> Format | None:
+    """The format of an input of object lines, by a test of each format's lines.
 
     A first line that is an object by itself settles it: nothing may follow a complete JSON value in one document.
     Behind a malformed first line ``needed`` lines must agree: a pretty-printed array can end in one such line, so
@@ -82,7 +89,8 @@ def _match_lines(head: bytes, complete: bool, candidates: tuple[Format, ...], ne
         if type(value) is not dict:
             continue
         for candidate in candidates:
-            if candidate.matches(value):
+            test = tests.get(candidate.name)
+            if test is not None and test(value):
                 agreed[candidate.name] = agreed.get(candidate.name, 0) + 1
                 if number == 0 or agreed[candidate.name] >= needed:
                     return candidate
@@ -127,7 +135,16 @@ def _partial_tau_bench(value: Any) -> bool:
     return type(first) is dict and "task_id" in first and "info" in first
 
 
-_PARTIAL: dict[str, Callable[[Any], bool]] = {"tau2": _partial_tau2, "tau_bench": _partial_tau_bench}
+def _webhook(value: Any) -> bool:
+    """Whether a line is a webhook of GitHub, of any event: bare, or in what its receiver wrote around it."""
+    payload = value.get("payload") if "event" in value and "repository" not in value else value
+    return type(payload) is dict and type(payload.get("repository")) is dict and type(payload.get("sender")) is dict
+
+
+_KIN: dict[str, Test] = {"github": _webhook}
+"""Lines that are no records and stand among lines that are: they say how an input is read, not what they are."""
+
+_PARTIAL: dict[str, Test] = {"tau2": _partial_tau2, "tau_bench": _partial_tau_bench}
 
 
 def _parsed(document: bytes) -> Any:

@@ -26,6 +26,7 @@ _UTC_TIME = re.compile(
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):\d\d:\d\d)(?:[.,](\d{1,9})\d*)?\s*(Z|z|[+-]\d\d:?\d\d)?\Z", re.ASCII
 )
+_TOKEN = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")(\s*+:)?+|[\[\]{}]', re.DOTALL)
 _MAX_SAFE = 2**53
 
 
@@ -94,8 +95,25 @@ def _repeats_a_key(document: bytes) -> bool:
     try:
         json.loads(document, object_pairs_hook=pairs)
     except (ValueError, RecursionError):
-        return True
+        return _scan_for_repeats(document)
     return repeated
+
+
+def _scan_for_repeats(document: bytes) -> bool:
+    """The same without recursion: orjson accepts deeper nesting than the standard library's parser."""
+    open_keys: list[set[str] | None] = []
+    for token in _TOKEN.finditer(document):
+        sign = token.group()[:1]
+        if sign in b"{[":
+            open_keys.append(set() if sign == b"{" else None)
+        elif sign in b"}]":
+            open_keys.pop()
+        elif token.group(2) and open_keys and (keys := open_keys[-1]) is not None:
+            key = json.loads(token.group(1))
+            if key in keys:
+                return True
+            keys.add(key)
+    return False
 
 
 def locate(document: bytes, value: bytes, start: int) -> tuple[int, int]:
@@ -132,7 +150,7 @@ def opaque(value: Any) -> str | None:
     """
     if type(value) is str:
         return value if _is_opaque(value) else None
-    return str(value) if type(value) is int and -_MAX_SAFE < value < _MAX_SAFE else None
+    return str(value) if type(value) is int and 0 <= value < _MAX_SAFE else None
 
 
 def hex_id(value: Any, digits: int) -> str | None:

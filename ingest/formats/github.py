@@ -1,8 +1,9 @@
 """GitHub webhooks that change what runs or say who let it run: deployment, deployment_status, deployment_review.
 
 A payload stands alone, or under ``payload`` in what a receiver wrote around it: ``{"event", "delivery", "payload"}``.
-A deployment and the reviews of it share no id, so both name the pair of commit and environment, as ``sha:<commit>/
-<environment>``: the deployment as ``same_as``, the review as what it ``approves``.
+A deployment and the reviews of it share no id, so both name what is deployed and where, as ``sha:<repository's number>/
+<commit>/<environment>``: the deployment as ``same_as``, its states as what they are ``part_of``, the review as what it
+``approves``. A fork has the same commits, so without a repository nothing is named.
 """
 
 from __future__ import annotations
@@ -132,8 +133,9 @@ def _deployment(payload: Json, fields: dict[str, Any], warnings: set[str]) -> st
     _set_time(fields, warnings, deployment.get("created_at"))
     if environment:
         fields["environment"] = environment
-        if commit:
-            fields["links"] = [_link("same_as", f"sha:{commit}/{environment}")]
+        links = _rollout("same_as", payload, commit, [environment])
+        if links:
+            fields["links"] = links
     return _numbered("deployment", deployment)
 
 
@@ -153,8 +155,10 @@ def _status(payload: Json, fields: dict[str, Any], warnings: set[str]) -> str | 
     if environment:
         fields["environment"] = environment
     parent = _numbered("deployment", deployment)
-    if parent:
-        fields["links"] = [_link("part_of", parent)]
+    links = [_link("part_of", parent)] if parent else []
+    links += _rollout("part_of", payload, commit, [environment] if environment else [])
+    if links:
+        fields["links"] = links
     return _numbered("deployment_status", status)
 
 
@@ -175,13 +179,21 @@ def _review(payload: Json, fields: dict[str, Any], warnings: set[str]) -> str | 
         fields["time_basis"] = "none"
     if len(environments) == 1:
         fields["environment"] = environments[0]
-    links = [_link("approves", f"sha:{commit}/{environment}") for environment in environments if commit]
+    links = _rollout("approves", payload, commit, environments)
     if links:
         fields["links"] = links
     run_id, attempt = opaque(run.get("id")), opaque(run.get("run_attempt"))
     if run_id is None or attempt is None or not environments or "field_withheld" in warnings:
         return None
     return f"deployment_review:{run_id}/{attempt}/{','.join(environments)}/{action}"
+
+
+def _rollout(relation: str, payload: Json, commit: str | None, environments: Iterable[str]) -> list[dict[str, str]]:
+    """Links to a commit of this repository in each environment: what deployments and reviews both know."""
+    repository = opaque(payload["repository"].get("id"))
+    if repository is None or commit is None:
+        return []
+    return [_link(relation, f"sha:{repository}/{commit}/{environment}") for environment in environments]
 
 
 def _change(payload: Json, environment: str | None, commit: str | None, warnings: set[str]) -> dict[str, str]:

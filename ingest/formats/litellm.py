@@ -1,6 +1,6 @@
 """LiteLLM's StandardLoggingPayload: one object per call, as its S3, GCS and custom loggers write it.
 
-The call is one record over all bytes. Verdicts of guardrails and the call of an MCP tool stand inside the
+The call is one record over all bytes of the object. Verdicts of guardrails and the call of an MCP tool stand inside the
 same bytes, so their records have no content of their own and point to the call (``part_of``).
 """
 
@@ -13,13 +13,14 @@ from ingest.formats.base import Described, Event, Format, Framing, Identifier, M
 from ingest.formats.fields import (
     count,
     embedded,
-    has_duplicate_keys,
     identify,
     load_object,
     mapping,
     opaque,
     rfc3339,
 )
+from ingest.formats.litellm_calls import classify
+from ingest.formats.litellm_document import Call, describe_calls, holds_calls
 from ingest.formats.messages import as_text, choice_message, genai_messages, openai_messages, unreadable
 
 SOURCE = "litellm"
@@ -27,22 +28,9 @@ REDACTED = "redacted-by-litellm"
 
 Json = Mapping[str, Any]
 
-_OPERATIONS = {
-    "completion": "chat",
-    "acompletion": "chat",
-    "responses": "chat",
-    "aresponses": "chat",
-    "anthropic_messages": "chat",
-    "text_completion": "text_completion",
-    "atext_completion": "text_completion",
-    "generate_content": "generate_content",
-    "agenerate_content": "generate_content",
-    "agenerate_content_stream": "generate_content",
-    "generate_content_stream": "generate_content",
-    "embedding": "embeddings",
-    "aembedding": "embeddings",
-    "call_mcp_tool": "execute_tool",
-}
+PROXY_ADMIN = "default_user_id"
+"""What LiteLLM writes for whoever holds the proxy's master key: the installation itself, never a person."""
+
 _VERDICTS = {
     "success": "allowed",
     "guardrail_flagged": "flagged",
@@ -50,11 +38,34 @@ _VERDICTS = {
     "guardrail_failed_to_respond": "failed_to_respond",
     "not_run": "not_run",
 }
+_PERSON_FIELDS = ("user_api_key_end_user_id", "user_api_key_user_id")
 _STATUSES = {"success": "ok", "failure": "error"}
+_TOTALS = {"prompt_tokens": "gen_ai_usage_input_tokens", "completion_tokens": "gen_ai_usage_output_tokens"}
+_PARTS_OF_USAGE = {
+    "gen_ai_usage_cache_read_input_tokens": (
+        ("prompt_tokens_details", "cached_tokens"),
+        ("input_tokens_details", "cached_tokens"),
+        ("", "cache_read_input_tokens"),
+    ),
+    "gen_ai_usage_cache_creation_input_tokens": (
+        ("prompt_tokens_details", "cache_creation_tokens"),
+        ("", "cache_creation_input_tokens"),
+    ),
+    "gen_ai_usage_reasoning_output_tokens": (
+        ("completion_tokens_details", "reasoning_tokens"),
+        ("output_tokens_details", "reasoning_tokens"),
+    ),
+}
+"""Where a usage object has a part of the counts: chat completions, Responses, Anthropic's messages."""
 
 
 def matches(value: Any) -> bool:
-    """Whether a parsed JSON value is a StandardLoggingPayload; spend rows have ``request_id`` instead of ``id``."""
+    """Whether a parsed JSON value is a payload, or an array of them."""
+    return holds_calls(value, _is_payload)
+
+
+def _is_payload(value: Any) -> bool:
+    """A StandardLoggingPayload; spend rows have ``request_id`` instead of ``id``."""
     return (
         type(value) is dict
         and "call_type" in value
@@ -66,20 +77,23 @@ def matches(value: Any) -> bool:
 
 
 def describe(document: bytes) -> Described:
-    """One payload as the record of the call, followed by those of its guardrails and MCP tool. Raises RejectedInput."""
-    value = load_object(document)
-    if not matches(value):
-        raise RejectedInput("unknown_shape")
+    """Each payload as the record of a call, then those of its guardrails and MCP tool. Raises RejectedInput."""
+    return describe_calls(document, _is_payload, _records)
+
+
+def _records(call: Call) -> Iterator[Event]:
+    value = call.value
     metadata = mapping(embedded(value.get("metadata")))
-    fields, withheld = call_fields(value)
+    fields, withheld = call_fields(value, metadata)
     call_id = opaque(value.get("litellm_call_id")) or opaque(value.get("id"))
     capture = _capture(value, fields.get("status"))
     if capture is not None:
         fields["capture"] = capture
-    add_warnings(fields, withheld=withheld, repeated=has_duplicate_keys(document, value))
+    add_warnings(fields, withheld=withheld, repeated=call.repeated)
     subjects, owner = people_of(value, metadata)
-    call = Event(0, len(document), fields, session_of(value), subjects, owner, call_id)
-    return Described([call, *derived(value, metadata, call)])
+    event = Event(call.start, call.end, fields, session_of(value), subjects, owner, call_id, call.position)
+    yield event
+    yield from derived(value, metadata, event)
 
 
 def render(content: bytes, fields: Mapping[str, Any]) -> Rendered:
@@ -103,36 +117,32 @@ def render(content: bytes, fields: Mapping[str, Any]) -> Rendered:
     )
 
 
-def call_fields(value: Json) -> tuple[dict[str, Any], bool]:
+def call_fields(value: Json, metadata: Json) -> tuple[dict[str, Any], bool]:
     """The line fields that payloads and spend rows have in common, and whether one was withheld."""
-    operation = value.get("call_type")
-    known = _OPERATIONS.get(operation) if type(operation) is str else None
-    fields: dict[str, Any] = {"kind": "tool" if known == "execute_tool" else "inference", "source": SOURCE}
-    if known is not None:
-        fields["gen_ai_operation_name"] = known
+    kind, operation = classify(value.get("call_type"))
+    fields: dict[str, Any] = {"kind": kind, "source": SOURCE}
+    if operation is not None:
+        fields["gen_ai_operation_name"] = operation
     status = value.get("status")
     fields["status"] = _STATUSES.get(status, "unknown") if type(status) is str else "unknown"
     _read_times(fields, value.get("startTime"), value.get("endTime"))
     response = mapping(embedded(value.get("response")))
     error = mapping(value.get("error_information"))
-    withheld = False
-    for name, code in (
+    is_tool = operation == "execute_tool"
+    model = None if is_tool else value.get("model")  # LiteLLM names the tool there, in words
+    withheld = _put_codes(
+        fields,
         ("gen_ai_provider_name", value.get("custom_llm_provider")),
-        ("gen_ai_request_model", value.get("model_group") or value.get("model")),
+        ("gen_ai_request_model", value.get("model_group") or model),
         ("gen_ai_response_model", response.get("model")),
         ("gen_ai_response_id", response.get("id")),
+        ("gen_ai_tool_name", _tool_name(value, metadata) if is_tool else None),
         ("error_type", error.get("error_class")),
-    ):
-        if code:
-            text = opaque(code)
-            if text is None:
-                withheld = True
-            else:
-                fields[name] = text
-    model = opaque(value.get("model"))
-    if model is not None:
-        fields["model_ref"] = {"name": model}
-    _read_usage(fields, value, mapping(response.get("usage")))
+    )
+    named = opaque(model)
+    if named is not None:
+        fields["model_ref"] = {"name": named}
+    _read_usage(fields, value, (mapping(response.get("usage")), mapping(metadata.get("usage_object"))))
     finished = _finish_reasons(response)
     if finished:
         fields["gen_ai_response_finish_reasons"] = finished
@@ -155,8 +165,11 @@ def people_of(value: Json, metadata: Json) -> tuple[dict[str, tuple[Identifier, 
         subjects["actor"] = holder
     if people := named or holder:
         subjects["end_user"] = people
-    if key and type(key) is str:
-        subjects["service"] = (Identifier("api_key:litellm", key),)
+    services = [Identifier("api_key:litellm", key)] if key and type(key) is str else []
+    if PROXY_ADMIN in (value.get("end_user"), *(metadata.get(name) for name in _PERSON_FIELDS)):
+        services.append(Identifier("user_id:litellm", PROXY_ADMIN))
+    if services:
+        subjects["service"] = tuple(services)
     return subjects, people[0] if people else None
 
 
@@ -225,20 +238,39 @@ def _read_times(fields: dict[str, Any], began: Any, ended: Any) -> None:
         fields["ended_at"] = ended_at
 
 
-def _read_usage(fields: dict[str, Any], value: Json, usage: Json) -> None:
-    prompt = mapping(usage.get("prompt_tokens_details"))
-    completion = mapping(usage.get("completion_tokens_details"))
-    for name, number in (
-        ("gen_ai_usage_input_tokens", value.get("prompt_tokens")),
-        ("gen_ai_usage_output_tokens", value.get("completion_tokens")),
-        ("gen_ai_usage_cache_read_input_tokens", prompt.get("cached_tokens")),
-        ("gen_ai_usage_cache_creation_input_tokens", usage.get("cache_creation_input_tokens")),
-        ("gen_ai_usage_reasoning_output_tokens", completion.get("reasoning_tokens")),
-    ):
-        if number is not None:
-            read = count(number)
-            if read is not None:
-                fields[name] = read
+def _put_codes(fields: dict[str, Any], *codes: tuple[str, Any]) -> bool:
+    """Write what is there and opaque; returns whether something was there and is not."""
+    withheld = False
+    for name, code in codes:
+        if code:
+            text = opaque(code)
+            if text is None:
+                withheld = True
+            else:
+                fields[name] = text
+    return withheld
+
+
+def _tool_name(value: Json, metadata: Json) -> Any:
+    """The tool of an MCP call; a spend row may have it in a column alone."""
+    return mapping(metadata.get("mcp_tool_call_metadata")).get("name") or value.get("mcp_namespaced_tool_name")
+
+
+def _read_usage(fields: dict[str, Any], value: Json, usages: tuple[Json, ...]) -> None:
+    """Token counts. A sender may fill one dialect's form and leave another's at 0, so the largest number counts."""
+    for name, field in _TOTALS.items():
+        read = count(value.get(name))
+        if read is not None:
+            fields[field] = read
+    for field, places in _PARTS_OF_USAGE.items():
+        found = [
+            count((mapping(usage.get(group)) if group else usage).get(name))
+            for usage in usages
+            for group, name in places
+        ]
+        counts = [number for number in found if number is not None]
+        if counts:
+            fields[field] = max(counts)
 
 
 def _finish_reasons(response: Json) -> list[str]:
@@ -273,7 +305,7 @@ def _is_redacted(logged: Any) -> bool:
 
 
 def _identifiers(*values: Any) -> tuple[Identifier, ...]:
-    found = [identify(value) for value in values if value]
+    found = [identify(value) for value in values if value and value != PROXY_ADMIN]
     return tuple(dict.fromkeys(person for person in found if person))
 
 
@@ -302,7 +334,8 @@ def _inside(call: Event, place: str, fields: dict[str, Any]) -> Event:
     if call.source_id is not None:
         fields["links"] = [{"relation": "part_of", "source": SOURCE, "source_id": call.source_id}]
         source_id = f"{call.source_id}/{place}"
-    return Event(call.end, call.end, fields, call.session, call.subjects, call.owner, source_id, place)
+    position = f"{call.position}/{place}" if call.position else place
+    return Event(call.end, call.end, fields, call.session, call.subjects, call.owner, source_id, position)
 
 
 FORMAT = Format("litellm", 1, (Framing.LINES, Framing.DOCUMENT), matches, describe, render)

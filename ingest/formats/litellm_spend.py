@@ -6,11 +6,11 @@ inside are JSON in strings. The same call may also be there as a payload: both h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ingest.formats.base import Described, Event, Format, Framing, Identifier, RejectedInput, Rendered
-from ingest.formats.fields import embedded, has_duplicate_keys, load_object, mapping, opaque
+from ingest.formats.fields import embedded, load_object, mapping, opaque
 from ingest.formats.litellm import (
     SOURCE,
     add_warnings,
@@ -22,33 +22,42 @@ from ingest.formats.litellm import (
     response_messages,
     session_of,
 )
+from ingest.formats.litellm_document import Call, describe_calls, holds_calls
 from ingest.formats.messages import unreadable
 
 _TRUNCATION = b"litellm_truncated"
 
 
 def matches(value: Any) -> bool:
-    """Whether a parsed JSON value is a spend row."""
+    """Whether a parsed JSON value is a spend row, or an array of them."""
+    return holds_calls(value, _is_row)
+
+
+def _is_row(value: Any) -> bool:
     return type(value) is dict and "request_id" in value and "call_type" in value and "spend" in value
 
 
 def describe(document: bytes) -> Described:
-    """One row as the record of a call and those of its guardrails and MCP tool. Raises RejectedInput."""
-    row = load_object(document)
-    if not matches(row):
-        raise RejectedInput("unknown_shape")
+    """Each row as the record of a call, followed by those of its guardrails and MCP tool. Raises RejectedInput."""
+    return describe_calls(document, _is_row, _records)
+
+
+def _records(call: Call) -> Iterator[Event]:
+    row = call.value
     metadata = mapping(embedded(row.get("metadata")))
     error = row.get("error_information") or metadata.get("error_information")
-    fields, withheld = call_fields({**row, "error_information": error})
+    fields, withheld = call_fields({**row, "error_information": error}, metadata)
     call_id, request_id = opaque(row.get("litellm_call_id")), opaque(row.get("request_id"))
-    fields["capture"] = _capture(document, row)
-    if call_id is not None:
-        fields["links"] = [{"relation": "same_as", "source": SOURCE, "source_id": call_id}]
-    add_warnings(fields, withheld=withheld, repeated=has_duplicate_keys(document, row))
+    fields["capture"] = _capture(call.bytes, row)
+    payload_id = call_id or request_id  # the payload's record has the response's id where it has no call's id
+    if payload_id is not None:
+        fields["links"] = [{"relation": "same_as", "source": SOURCE, "source_id": payload_id}]
+    add_warnings(fields, withheld=withheld, repeated=call.repeated)
     subjects, owner = _people(row, metadata)
     source_id = f"spend/{request_id}" if request_id else None
-    call = Event(0, len(document), fields, session_of(row), subjects, owner, source_id)
-    return Described([call, *derived(row, metadata, call)])
+    event = Event(call.start, call.end, fields, session_of(row), subjects, owner, source_id, call.position)
+    yield event
+    yield from derived(row, metadata, event)
 
 
 def render(content: bytes, fields: Mapping[str, Any]) -> Rendered:
@@ -67,12 +76,12 @@ def render(content: bytes, fields: Mapping[str, Any]) -> Rendered:
     )
 
 
-def _capture(document: bytes, row: Mapping[str, Any]) -> str:
+def _capture(content: bytes, row: Mapping[str, Any]) -> str:
     messages = embedded(row.get("messages")) or mapping(embedded(row.get("proxy_server_request"))).get("messages")
     response = embedded(row.get("response"))
     if not messages and not response:
         return "not_captured"
-    if _TRUNCATION in document:
+    if _TRUNCATION in content:
         return "truncated"
     return "complete" if messages and (response or row.get("status") == "failure") else "unknown"
 

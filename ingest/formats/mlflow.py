@@ -2,7 +2,8 @@
 
 The body stands alone, or under ``body`` beside the ``delivery_id`` that MLflow sends as a header. MLflow names no
 actor in any event, and no former version where an alias is moved: both must come from elsewhere.
-Names follow MLflow's own addresses: ``model``, ``model/version``, ``model@alias``.
+Names follow MLflow's own addresses: ``model``, ``model/version``, ``model@alias``. Only an alias puts a version in
+force: a version that is created, or tagged, is a change of ``model/version``, to and from nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _TYPES = {
     "prompt_version_tag": "prompt",
     "prompt_alias": "prompt",
 }
+_OF_VERSIONS = ("model_version", "model_version_tag", "prompt_version", "prompt_version_tag")
 _BUDGET = "budget_policy"
 _ACTIONS = {
     "registered_model": ("created",),
@@ -107,21 +109,20 @@ def _body(value: Any) -> tuple[dict[str, Any] | None, Any]:
 
 
 def _change(body: Json, warnings: set[str]) -> dict[str, str]:
-    """What was changed, and to which version where the event moves one: a tag moves none."""
+    """What was changed, and to which version where an alias is moved."""
     entity, data = body["entity"], body["data"]
     change = {"type": _TYPES[entity]}
     name, version = _code(data.get("name"), warnings), _code(data.get("version"), warnings)
-    moves = entity in ("model_version", "prompt_version") or entity.endswith("_alias")
-    if entity.endswith("_alias"):
+    moves = entity.endswith("_alias")
+    if moves:
         alias = _code(data.get("alias"), warnings)
         name = f"{name}@{alias}" if name and alias else None
-    elif entity.endswith("_version_tag"):
+    elif entity in _OF_VERSIONS:
         name = f"{name}/{version}" if name and version else None
     if name:
         change["name"] = name
     if moves and version:
-        deleted = body["action"] == "deleted"
-        change["from" if deleted else "to"] = version
+        change["from" if body["action"] == "deleted" else "to"] = version
     return change
 
 

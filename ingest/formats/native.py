@@ -78,8 +78,10 @@ def describe(document: bytes) -> Described:
     withheld = _read_values(value, fields)
     subjects, some_withheld = _subjects(value.get("subjects"))
     owner, owner_withheld = _owner(value.get("owner"), subjects)
+    session, session_withheld = _session(value.get("session"))
     source_id = opaque(value.get("id"))
-    if withheld or some_withheld or owner_withheld or (source_id is None and value.get("id")):
+    id_withheld = source_id is None and bool(value.get("id"))
+    if withheld or some_withheld or owner_withheld or session_withheld or id_withheld:
         warnings.add("field_withheld")
     if fields["kind"] == "inference" and "capture" not in fields and not (value.get("input") or value.get("output")):
         fields["capture"] = "not_captured"
@@ -87,7 +89,7 @@ def describe(document: bytes) -> Described:
         warnings.add("duplicate_keys")
     if warnings:
         fields["warnings"] = sorted(warnings)
-    event = Event(0, len(document), fields, _session(value.get("session")), subjects, owner, source_id)
+    event = Event(0, len(document), fields, session, subjects, owner, source_id)
     return Described([event])
 
 
@@ -182,13 +184,17 @@ def _read_group(
     return withheld
 
 
-def _session(session: Any) -> str | Identifier | None:
-    """The session id where it is opaque, else an identifier: an id that may name a person never stands in a line."""
-    if type(session) is dict:
-        return _identifier(session)
+def _session(session: Any) -> tuple[str | Identifier | None, bool]:
+    """The session id where it is opaque, else an identifier: an id that may name a person never stands in a line.
+
+    Also whether one was withheld, because it is an object but no identifier.
+    """
     if session is None or session == "":
-        return None
-    return opaque(session) or Identifier("session", as_text(session)[:_MAX_IDENTIFIER])
+        return None, False
+    if type(session) is dict:
+        named = _identifier(session)
+        return named, named is None
+    return opaque(session) or Identifier("session", as_text(session)[:_MAX_IDENTIFIER]), False
 
 
 def _subjects(roles: Any) -> tuple[dict[str, tuple[Identifier, ...]], bool]:

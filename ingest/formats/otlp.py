@@ -1,7 +1,8 @@
 """OTLP/JSON: one export request, TracesData or LogsData as a line or a document.
 
 Each GenAI span and log record is a record over its own exact bytes. Resource and scope attributes, and spans
-that are no GenAI operation, stand outside these slices and are sealed as the document's envelope.
+that are no GenAI operation, stand outside these slices and are sealed as the document's envelope. Session and person
+often stand on one span of a trace alone: within a document they hold for the whole trace.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ import msgspec
 from ingest.formats.base import Described, Event, Format, Framing, Region, RejectedInput
 from ingest.formats.fields import count_nanoseconds, has_duplicate_keys, load_object, locate, mapping, opaque
 from ingest.formats.otlp_attributes import attributes
-from ingest.formats.otlp_records import Json, Traced, evaluation_fields, event_name, log_fields, span_fields, traced
+from ingest.formats.otlp_records import (
+    Json,
+    Traced,
+    complete_traces,
+    evaluation_fields,
+    event_name,
+    log_fields,
+    span_fields,
+    traced,
+)
 from ingest.formats.otlp_render import render
 
 _SIGNALS = ("resourceSpans", "resourceLogs")
@@ -66,8 +76,8 @@ def describe(document: bytes) -> Described:
     repeated = has_duplicate_keys(document, value)
     events: list[Event] = []
     regions: list[Region] = []
-    for item in _items(document, value):
-        seen = traced(item.value)
+    items = _items(document, value)
+    for item, seen in zip(items, complete_traces([traced(item.value) for item in items]), strict=True):
         described = list(_events(item, seen))
         events.extend(described)
         if not described:

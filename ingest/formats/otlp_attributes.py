@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from ingest.formats.fields import hex_id
+from ingest.formats.fields import embedded, hex_id
 
 _MAX_DEPTH = 64
 _SCALARS = ("stringValue", "boolValue", "doubleValue", "bytesValue")
@@ -43,6 +43,20 @@ def identifier(value: Any, digits: int) -> str | None:
         return hex_id(base64.b64decode(value, validate=True).hex(), digits)
     except (binascii.Error, ValueError):
         return None
+
+
+def event_message(event: Mapping[str, Any]) -> dict[str, Any]:
+    """What a span event ``gen_ai.<role>.message`` or ``gen_ai.choice`` says, by the keys of a message or a choice.
+
+    Senders write it as JSON in the one attribute ``gen_ai.event.content``, or as an attribute for each key.
+    """
+    found = attributes(event.get("attributes"))
+    said = embedded(found.get("gen_ai.event.content"))
+    if type(said) is dict:
+        return said
+    if said:
+        return {"content": said}
+    return {name: embedded(value) for name, value in found.items() if not name.startswith("gen_ai.")}
 
 
 def _pairs(pairs: Any, depth: int) -> dict[str, Any]:

@@ -6,14 +6,15 @@ messages, an HTTP call) becomes no record: its bytes are sealed with the documen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ingest.formats.base import Identifier
 from ingest.formats.fields import from_unix_nanoseconds, identify, mapping, opaque
 from ingest.formats.genai import read_attributes
 from ingest.formats.messages import as_text
-from ingest.formats.otlp_attributes import attributes, identifier
+from ingest.formats.otlp_attributes import attributes, event_message, identifier
 
 SOURCE = "otlp"
 EVALUATION = "gen_ai.evaluation.result"
@@ -36,7 +37,14 @@ _OUTPUTS = frozenset(
     ("gen_ai.output.messages", "gen_ai.completion", "gen_ai.tool.call.result", "gen_ai.content.completion")
 )
 _EMPTY: tuple[Any, ...] = (None, "", "[]", [])
-_CALLS = ("gen_ai.request.model", "gen_ai.response.model", "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
+_CALLS = (
+    "gen_ai.request.model",
+    "gen_ai.response.model",
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.output_tokens",
+    "gen_ai.usage.prompt_tokens",
+    "gen_ai.usage.completion_tokens",
+)
 _SESSIONS = ("gen_ai.conversation.id", "session.id", "traceloop.association.properties.session_id")
 _PEOPLE = ("enduser.id", "user.id", "user.email", "traceloop.association.properties.user_id", "gen_ai.user")
 _ENVIRONMENTS = frozenset(("production", "staging", "test", "development"))
@@ -81,6 +89,36 @@ def traced(item: Json) -> Traced:
     return Traced(found, trace_id, span_id, session, persons, unreadable)
 
 
+def complete_traces(found: Sequence[Traced]) -> list[Traced]:
+    """The items of a document, each with the session and the person of its trace where it names none itself.
+
+    Only where the trace names one session, or one person: with two, none is known to be the item's own.
+    """
+    traces: dict[str, list[Traced]] = defaultdict(list)
+    for item in found:
+        if item.trace_id is not None:
+            traces[item.trace_id].append(item)
+    known = {trace_id: (_one_session(items), _one_person(items)) for trace_id, items in traces.items()}
+    return [_completed(item, *known[item.trace_id]) if item.trace_id in known else item for item in found]
+
+
+def _completed(item: Traced, session: Identifier | None, people: tuple[Identifier, ...]) -> Traced:
+    if session is not None and not isinstance(item.session, Identifier):
+        item = item._replace(session=session)
+    return item if item.people or not people else item._replace(people=people)
+
+
+def _one_session(items: Iterable[Traced]) -> Identifier | None:
+    named = {item.session for item in items if isinstance(item.session, Identifier)}
+    return named.pop() if len(named) == 1 else None
+
+
+def _one_person(items: Sequence[Traced]) -> tuple[Identifier, ...]:
+    """All identifiers of the trace, if one of its items has them all; two items could speak of two persons."""
+    widest = max((item.people for item in items), key=len)
+    return widest if all(set(item.people) <= set(widest) for item in items) else ()
+
+
 def span_fields(span: Json, seen: Traced, resource: Json) -> dict[str, Any] | None:
     """The line fields of a span, or None where it is no GenAI operation but structure."""
     kind, inferred = _kind_of(seen.attributes)
@@ -93,7 +131,7 @@ def span_fields(span: Json, seen: Traced, resource: Json) -> dict[str, Any] | No
         fields["parent_span_id"] = parent
     _read_times(fields, span.get("startTimeUnixNano"), span.get("endTimeUnixNano"))
     if kind in ("inference", "tool"):
-        fields["capture"] = _capture(seen.attributes, _event_names(span), fields["status"])
+        fields["capture"] = _capture(seen.attributes, _said_in_events(span), fields["status"])
     return fields
 
 
@@ -116,7 +154,7 @@ def log_fields(log: Json, seen: Traced, resource: Json) -> dict[str, Any] | None
         fields["links"] = [{"relation": relation, "source": SOURCE, "source_id": seen.source_id}]
     _read_times(fields, log.get("timeUnixNano"), None)
     if name == DETAILS:
-        fields["capture"] = _capture(seen.attributes, (), "error" if "error_type" in fields else "ok")
+        fields["capture"] = _capture(seen.attributes, (False, False), "error" if "error_type" in fields else "ok")
     return fields
 
 
@@ -137,9 +175,26 @@ def event_name(log: Json, seen: Traced) -> str:
     return as_text(log.get("eventName") or seen.attributes.get("event.name"))
 
 
-def _event_names(span: Json) -> list[str]:
+def _said_in_events(span: Json) -> tuple[bool, bool]:
+    """Whether a span's events carry what was asked, and what was answered."""
     events = span.get("events")
-    return [as_text(mapping(event).get("name")) for event in events] if type(events) is list else []
+    asked = answered = False
+    for event in map(mapping, events if type(events) is list else ()):
+        name = as_text(event.get("name"))
+        if name == "gen_ai.choice":
+            answered = answered or _says_something(event_message(event).get("message"))
+        elif name.startswith("gen_ai.") and name.endswith(".message"):
+            asked = asked or _says_something(event_message(event))
+        else:
+            asked, answered = asked or name in _INPUTS, answered or name in _OUTPUTS
+    return asked, answered
+
+
+def _says_something(message: Any) -> bool:
+    """With recording of content switched off, senders still write the event, with a role or finish reason alone."""
+    if type(message) is dict:
+        return bool(message.get("content") or message.get("tool_calls"))
+    return bool(message)
 
 
 def _kind_of(found: Json) -> tuple[str | None, bool]:
@@ -159,18 +214,18 @@ def _kind_of(found: Json) -> tuple[str | None, bool]:
     return ("inference", True) if is_call else (None, False)
 
 
-def _content(found: Json, events: Iterable[str] = ()) -> tuple[bool, bool]:
-    """Whether attributes or events carry what was asked, and what was answered; an empty list carries nothing."""
-    names = {name for name, value in found.items() if value not in _EMPTY}.union(events)
+def _content(found: Json) -> tuple[bool, bool]:
+    """Whether attributes carry what was asked, and what was answered; an empty list carries nothing."""
+    names = {name for name, value in found.items() if value not in _EMPTY}
     return (
         not names.isdisjoint(_INPUTS) or any(name.startswith("gen_ai.prompt.0.") for name in names),
         not names.isdisjoint(_OUTPUTS) or any(name.startswith("gen_ai.completion.0.") for name in names),
     )
 
 
-def _capture(found: Json, events: Iterable[str], status: Any) -> str:
+def _capture(found: Json, said: tuple[bool, bool], status: Any) -> str:
     """What the source captured. Content without an answer is all there is only where the call failed."""
-    asked, answered = _content(found, events)
+    asked, answered = (attribute or event for attribute, event in zip(_content(found), said, strict=True))
     if not asked and not answered:
         return "not_captured"
     return "complete" if asked and (answered or status == "error") else "unknown"

@@ -16,7 +16,7 @@ from ingest.formats.messages import (
     openai_message,
     unreadable,
 )
-from ingest.formats.otlp_attributes import attributes, plain
+from ingest.formats.otlp_attributes import attributes, event_message, plain
 
 _NUMBERED = re.compile(r"gen_ai\.(prompt|completion)\.(\d{1,6})\.(.+)\Z", re.ASCII)
 _TOOL_CALL = re.compile(r"tool_calls\.(\d{1,6})\.(.+)\Z", re.ASCII)
@@ -109,15 +109,19 @@ def _from_keys(keys: dict[str, Any]) -> Message:
 
 
 def _event_messages(events: list[Json]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
-    """Content that older senders wrote as events of the span."""
+    """Content that senders write as events of the span, in either of the former ways."""
     inputs: tuple[Message, ...] = ()
     outputs: tuple[Message, ...] = ()
     for event in events:
-        said = attributes(event.get("attributes"))
-        if event.get("name") == "gen_ai.content.prompt":
-            inputs += genai_messages(said.get("gen_ai.prompt"))
-        elif event.get("name") == "gen_ai.content.completion":
-            outputs += genai_messages(said.get("gen_ai.completion"))
+        name = as_text(event.get("name"))
+        if name == "gen_ai.content.prompt":
+            inputs += genai_messages(attributes(event.get("attributes")).get("gen_ai.prompt"))
+        elif name == "gen_ai.content.completion":
+            outputs += genai_messages(attributes(event.get("attributes")).get("gen_ai.completion"))
+        elif name == "gen_ai.choice":
+            outputs += _body_message(name, event_message(event) or None)
+        elif name.startswith("gen_ai.") and name.endswith(".message"):
+            inputs += _body_message(name, event_message(event) or None)
     return inputs, outputs
 
 

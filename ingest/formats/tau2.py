@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
 import orjson
 
 from ingest.formats.base import (
@@ -29,21 +28,19 @@ from ingest.formats.base import (
 )
 from ingest.formats.fields import count, has_duplicate_keys, load, mapping, opaque, rfc3339
 from ingest.formats.messages import as_text, openai_message, unreadable
+from ingest.formats.spans import Span, element_spans, member_spans
 
 SOURCE = "tau2"
 
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
-_TO_MEMBER = re.compile(rb'[,\s]*+"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:\s*+', re.DOTALL)
-_TO_ELEMENT = re.compile(rb"[,\s]*+")
+_TRIAL = re.compile(r"task:(.+?)(?:/trial:(\d+))?\Z", re.ASCII)
 _ANSWERS = {"assistant": "inference", "tool": "tool"}
-
-
-class Span(NamedTuple):
-    """Byte offsets of one JSON value in its document."""
-
-    start: int
-    end: int
+_ORDINARY_ENDS = frozenset(("user_stop", "agent_stop"))
+_FAILURES = frozenset(
+    (
+        *("max_steps", "timeout", "too_many_errors", "agent_error", "user_error"),
+        *("infrastructure_error", "context_window_exceeded", "unexpected_error"),
+    )
+)
 
 
 class Run(NamedTuple):
@@ -96,32 +93,6 @@ def describe(document: bytes) -> Described:
     return Described(events, regions)
 
 
-def member_spans(document: bytes, span: Span) -> dict[str, Span]:
-    """Where each value of an object stands. Raises RejectedInput if a key is repeated or nesting is too deep."""
-    at = document.index(b"{", span.start) + 1
-    spans: dict[str, Span] = {}
-    for key, raw in _decode(_OBJECT, document, span).items():
-        at = _skip(_TO_MEMBER, document, at)
-        if not document.startswith(raw, at):
-            raise RejectedInput("duplicate_keys")
-        spans[key] = Span(at, at + len(raw))
-        at += len(raw)
-    if document[at : span.end].strip() != b"}":
-        raise RejectedInput("duplicate_keys")
-    return spans
-
-
-def element_spans(document: bytes, span: Span) -> list[Span]:
-    """Where each element of an array stands. Raises RejectedInput if nesting is too deep."""
-    at = document.index(b"[", span.start) + 1
-    spans: list[Span] = []
-    for raw in _decode(_ARRAY, document, span):
-        at = _skip(_TO_ELEMENT, document, at)
-        spans.append(Span(at, at + len(raw)))
-        at += len(raw)
-    return spans
-
-
 def conversation(document: bytes, spans: list[Span], messages: list[Any], run: Run, check_keys: bool) -> list[Event]:
     """The records of one conversation, in order; each message lies in exactly one slice.
 
@@ -164,33 +135,35 @@ def event(run: Run, span: Span, fields: dict[str, Any], warnings: set[str], name
     )
 
 
+def evaluation(run: Run, seq: int, holder: Mapping[str, Any], warnings: set[str]) -> dict[str, Any]:
+    """The line fields of a run's verdict, but for its time. ``holder`` is the object that names task and trial.
+
+    Both stand outside the verdict's bytes, so a link carries them to replay. It also joins the runs of one task.
+    """
+    fields: dict[str, Any] = {"kind": "evaluation", "source": run.source, "seq": seq, "status": "ok"}
+    fields["capture"] = "complete"
+    task, trial = holder.get("task_id"), count(holder.get("trial"))
+    if type(task) not in (str, int) or task == "":
+        return fields
+    place = opaque(f"task:{task}" if trial is None else f"task:{task}/trial:{trial}")
+    if place is None:
+        warnings.add("field_withheld")
+    else:
+        fields["links"] = [{"relation": "part_of", "source": run.source, "source_id": place}]
+    return fields
+
+
 def render(content: bytes, fields: Mapping[str, Any]) -> Rendered:
     """What was put to the agent and what came back, or the facts of an evaluation."""
     try:
         values = orjson.loads(b"[" + content + b"]")
         if fields.get("kind") == "evaluation":
-            return _render_evaluation(values)
+            return _render_evaluation(values, fields)
         return _render_turn(values, fields)
     except orjson.JSONDecodeError:
         return unreadable(content, "not_json")
     except RecursionError:
         return unreadable(content, "too_deep")
-
-
-def _decode(decoder: Any, document: bytes, span: Span) -> Any:
-    try:
-        return decoder.decode(memoryview(document)[span.start : span.end])
-    except RecursionError:
-        raise RejectedInput("too_deep") from None
-    except msgspec.MsgspecError as error:
-        raise RejectedInput("not_strict_json", str(error)) from None
-
-
-def _skip(pattern: re.Pattern[bytes], document: bytes, at: int) -> int:
-    match = pattern.match(document, at)
-    if match is None:
-        raise RejectedInput("duplicate_keys")
-    return match.end()
 
 
 def _turns(messages: list[Any]) -> Iterator[Turn]:
@@ -232,7 +205,7 @@ def _common_fields(run: Run, turn: Turn, turn_messages: list[Any]) -> dict[str, 
 
 
 def _add_inference(fields: dict[str, Any], warnings: set[str], answer: dict[str, Any], run: Run) -> None:
-    fields["status"] = "ok"
+    fields["status"] = "error" if answer.get("errors") else "ok"
     fields["gen_ai_operation_name"] = "chat"
     if run.model:
         fields["gen_ai_request_model"] = run.model
@@ -256,8 +229,7 @@ def _add_tool(
     calls: Mapping[str, tuple[int, Mapping[str, Any]]],
     run: Run,
 ) -> None:
-    error = result.get("error")
-    fields["status"] = ("error" if error else "ok") if isinstance(error, bool) else "unknown"
+    fields["status"] = _tool_status(result)
     fields["gen_ai_operation_name"] = "execute_tool"
     if result.get("requestor") == "user":
         warnings.add("user_side_tool")
@@ -271,6 +243,14 @@ def _add_tool(
     elif run.source_id:
         asking = f"{run.source_id}#{asked[0]}"
         fields["links"] = [{"relation": "tool_of", "source": run.source, "source_id": asking}]
+
+
+def _tool_status(result: Mapping[str, Any]) -> str:
+    """tau2 says whether a tool failed; in tau-bench a failure is a result that begins with this word."""
+    error, content = result.get("error"), result.get("content")
+    if isinstance(error, bool):
+        return "error" if error else "ok"
+    return "error" if isinstance(content, str) and content.startswith("Error:") else "unknown"
 
 
 def _calls(answer: dict[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -320,10 +300,25 @@ def _message(value: Any, fields: Mapping[str, Any]) -> Message:
     return openai_message(value)
 
 
-def _render_evaluation(values: list[Any]) -> Rendered:
+def _render_evaluation(values: list[Any], fields: Mapping[str, Any]) -> Rendered:
+    facts = list(_run_facts(fields))
     if len(values) == 1 and isinstance(values[0], dict):
-        return Rendered(facts=tuple((key, as_text(value)) for key, value in values[0].items() if value is not None))
-    return Rendered(facts=tuple(("reward", as_text(value)) for value in values))
+        facts += [(key, as_text(value)) for key, value in values[0].items() if value is not None]
+    else:
+        facts += [("reward", as_text(value)) for value in values]
+    return Rendered(facts=tuple(facts))
+
+
+def _run_facts(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Which run the verdict is on, and why the run ended if it failed, as the line says it."""
+    for link in fields.get("links", ()):
+        match = _TRIAL.match(link["source_id"]) if link["relation"] == "part_of" else None
+        if match is not None:
+            yield "task", match.group(1)
+            if match.group(2):
+                yield "trial", match.group(2)
+    if fields.get("error_type"):
+        yield "ended by", fields["error_type"]
 
 
 def _agent_model(info: dict[str, Any]) -> str | None:
@@ -350,14 +345,27 @@ def _simulation(document: bytes, span: Span, simulation: dict[str, Any], run: Ru
         events = conversation(document, spans, messages, run, check_keys)
     if isinstance(simulation.get("reward_info"), dict):
         seq = len(messages) if isinstance(messages, list) else 0
-        fields = {"kind": "evaluation", "source": SOURCE, "seq": seq, "status": "ok", "capture": "complete"}
-        fields.update(_evaluation_time(simulation, events))
         place = members["reward_info"]
         warnings = set(run.warnings)
+        fields = evaluation(run, seq, simulation, warnings)
+        _add_ending(fields, warnings, simulation.get("termination_reason"))
+        fields.update(_evaluation_time(simulation, events))
         if check_keys and has_duplicate_keys(document[place.start : place.end], simulation["reward_info"]):
             warnings.add("duplicate_keys")
         events.append(event(run, place, fields, warnings, "reward"))
     return sorted(events, key=lambda one: one.start)
+
+
+def _add_ending(fields: dict[str, Any], warnings: set[str], reason: Any) -> None:
+    """A run that neither side ended in the ordinary way failed. A word that is no known code stays in the content."""
+    if reason in (None, ""):
+        fields["status"] = "unknown"
+    elif type(reason) is not str or reason not in _ORDINARY_ENDS:
+        fields["status"] = "error"
+        if type(reason) is str and reason in _FAILURES:
+            fields["error_type"] = reason
+        else:
+            warnings.add("field_withheld")
 
 
 def _evaluation_time(simulation: dict[str, Any], events: list[Event]) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """tau-bench trajectories: a list of runs in OpenAI chat form, without any time, id or token count.
 
 A run is one session. Since the file names none, the digest of the run's bytes stands for it as an identifier: equal
-for the same run in another file, different for another trial of the same task.
+for the same run in another file, different for another trial of the same task. For the same reason a tool's result has
+no link to the call: a record's id is made with its owner's key, which an adapter does not have. Both name the call's id
+in their content, and the result's line has it too.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from typing import Any
 
 from ingest.formats.base import Described, Event, Format, Framing, Identifier, Region, RejectedInput
 from ingest.formats.fields import has_duplicate_keys, load, mapping, opaque
-from ingest.formats.tau2 import Run, Span, conversation, element_spans, event, member_spans, render
+from ingest.formats.spans import Span, element_spans, member_spans
+from ingest.formats.tau2 import Run, conversation, evaluation, event, render
 
 SOURCE = "tau_bench"
 
@@ -66,15 +69,10 @@ def _records(document: bytes, span: Span, element: dict[str, Any], run: Run, che
         events = conversation(document, spans, messages, run, check_keys)
     place = _reward(document, members, element)
     if place is not None:
-        fields = {
-            "kind": "evaluation",
-            "source": SOURCE,
-            "seq": len(messages) if isinstance(messages, list) else 0,
-            "status": "ok",
-            "capture": "complete",
-            "time_basis": "none",
-        }
-        events.append(event(run, place, fields, set(), "reward"))
+        seq = len(messages) if isinstance(messages, list) else 0
+        warnings: set[str] = set()
+        fields = {**evaluation(run, seq, element, warnings), "time_basis": "none"}
+        events.append(event(run, place, fields, warnings, "reward"))
     return sorted(events, key=lambda one: one.start)
 
 

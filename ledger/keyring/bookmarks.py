@@ -66,21 +66,22 @@ class Bookmarks:
         a second one: of two processes that take in the same file, each then sees what the other commits.
         """
         ref = new_reference()
-        row = {
-            "ref": ref,
-            "uri_mac": self.uri_mac(uri),
-            "adapter": adapter,
-            "framing": framing,
-            "epoch": self._keyring.epoch,
-            "sealed_uri": self._keyring.seal_here(ref.encode(), uri.encode("utf-8", "surrogatepass")),
-            "created_at": utc_now(),
-        }
+        uri_mac = self.uri_mac(uri)
         table = tables.inputs
-        same = (table.c.uri_mac == row["uri_mac"], table.c.adapter == adapter, table.c.framing == framing)
-        with transaction(self._keyring.engine) as connection:
+        same = (table.c.uri_mac == uri_mac, table.c.adapter == adapter, table.c.framing == framing)
+        with self._keyring.writing() as connection:
             begun = connection.execute(select(table.c.ref).where(*same).order_by(table.c.created_at)).scalars()
             other = next((str(known) for known in begun if known not in seen), None)
             if other is None:
+                row = {
+                    "ref": ref,
+                    "uri_mac": uri_mac,
+                    "adapter": adapter,
+                    "framing": framing,
+                    "epoch": self._keyring.epoch,
+                    "sealed_uri": self._keyring.seal_here(ref.encode(), uri.encode("utf-8", "surrogatepass")),
+                    "created_at": utc_now(),
+                }
                 connection.execute(insert(table), row)
         return other or ref
 

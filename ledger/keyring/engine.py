@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,15 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ledger.errors import ConfigError, KeyringError
 
+BUSY_MS = 60_000
+FORGET_MS = 5_000
+"""How long a destruction waits for those who read the database, before the write-ahead log is emptied."""
+
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA secure_delete=ON",
-    "PRAGMA busy_timeout=60000",
+    f"PRAGMA busy_timeout={BUSY_MS}",
     "PRAGMA foreign_keys=ON",
 )
 
@@ -75,3 +80,33 @@ def reading(engine: Engine) -> Iterator[Connection]:
             yield connection.execution_options(reading=True)
     except SQLAlchemyError as error:
         raise KeyringError(f"the keyring's database failed ({type(error).__name__})") from None
+
+
+@contextmanager
+def destroying(engine: Engine) -> Iterator[Connection]:
+    """A write transaction that destroys keys; after it they stand in no file of the database.
+
+    SQLite's write-ahead log keeps the old pages until it is emptied. Where somebody reads for longer than FORGET_MS,
+    that is left to the next destruction, or to the last connection's end: the keys are gone for every reader.
+    """
+    with transaction(engine) as connection:
+        yield connection
+    empty_log(engine)
+
+
+def empty_log(engine: Engine) -> bool:
+    """Move SQLite's write-ahead log into the database and cut it to nothing; whether that was possible."""
+    if engine.dialect.name != "sqlite":
+        return True
+    try:
+        connection = engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={FORGET_MS}")
+            busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            connection.cursor().execute(f"PRAGMA busy_timeout={BUSY_MS}")
+            connection.close()
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise KeyringError(f"the keyring's database failed ({type(error).__name__})") from None
+    return not busy

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
 from cryptography.exceptions import InvalidTag
@@ -43,18 +44,17 @@ class Keyring:
 
     def __init__(self, engine: Engine, kek: KeyEncryptionKey) -> None:
         self.engine = engine
+        self._kek = kek
+        self._epochs: dict[int, bytes] = {}
+        self.epoch = 0
         with reading(engine) as connection:
-            rows = connection.execute(select(tables.epochs.c.epoch, tables.epochs.c.wrapped)).all()
-            found = connection.execute(select(tables.meta.c.name, tables.meta.c.value)).all()
-        if not rows:
-            raise KeyringError("the keyring is empty")
-        self._epochs = {row.epoch: kek.unwrap(row.wrapped) for row in rows}
-        self.epoch = max(self._epochs)
-        meta = {row.name: bytes(row.value) for row in found}
-        if meta.get("version") != VERSION:
+            self._follow(connection)
+            meta = {row.name: row for row in connection.execute(select(tables.meta))}
+        if "version" not in meta or bytes(meta["version"].value) != VERSION:
             raise KeyringError("the keyring has a version that this program does not know")
-        self.store_id = meta["store_id"].decode()
-        self._bookmark_key = self._open_sealed(self.epoch, b"bookmark", meta["bookmark_key"])
+        self.store_id = bytes(meta["store_id"].value).decode()
+        bookmark = meta["bookmark_key"]
+        self._bookmark_key = self._open_sealed(bookmark.epoch, b"bookmark", bookmark.value)
 
     @classmethod
     def create(cls, url: str, kek: KeyEncryptionKey, store_id: str) -> Keyring:
@@ -72,9 +72,9 @@ class Keyring:
             connection.execute(
                 insert(tables.meta),
                 [
-                    {"name": "version", "value": VERSION},
-                    {"name": "store_id", "value": store_id.encode()},
-                    {"name": "bookmark_key", "value": bookmark_key},
+                    {"name": "version", "value": VERSION, "epoch": None},
+                    {"name": "store_id", "value": store_id.encode(), "epoch": None},
+                    {"name": "bookmark_key", "value": bookmark_key, "epoch": 1},
                 ],
             )
         return cls(engine, kek)
@@ -90,14 +90,44 @@ class Keyring:
         """Give the database connections back."""
         self.engine.dispose()
 
+    # -- epochs
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A write transaction in which keys are wrapped: under the newest epoch, also after another process rotated.
+
+        On PostgreSQL a rotation, which locks the rows of the epochs first, waits for its end; on SQLite all do.
+        """
+        with transaction(self.engine) as connection:
+            self._follow(connection, hold=True)
+            yield connection
+
+    def _follow(self, connection: Connection, *, hold: bool = False) -> None:
+        """Take up the epochs as they are now, and forget the keys of those that are gone."""
+        statement = select(tables.epochs.c.epoch, tables.epochs.c.wrapped)
+        rows = connection.execute(statement.with_for_update(read=True) if hold else statement).all()
+        if not rows:
+            raise KeyringError("the keyring is empty")
+        known = self._epochs
+        self._epochs = {row.epoch: known.get(row.epoch) or self._kek.unwrap(row.wrapped) for row in rows}
+        self.epoch = max(self._epochs)
+
+    def _epoch_key(self, epoch: int) -> bytes:
+        """The key of an epoch, which may have begun since this process looked. Raises KeyError if it is gone."""
+        if epoch not in self._epochs:
+            with reading(self.engine) as connection:
+                self._follow(connection)
+        return self._epochs[epoch]
+
     # -- identifiers and subjects
 
     def resolve(self, identifiers: Iterable[Identifier]) -> dict[Identifier, str]:
         """A reference for every identifier, making new ones where there are none; durable when it returns."""
-        wanted = {identifier: self._mac(identifier) for identifier in set(identifiers)}
-        if not wanted:
+        distinct = set(identifiers)
+        if not distinct:
             return {}
-        with transaction(self.engine) as connection:
+        with self.writing() as connection:
+            wanted = {identifier: self._mac(identifier) for identifier in distinct}
             known = self._references(connection, list(wanted.values()))
             missing = {mac: identifier for identifier, mac in wanted.items() if mac not in known}
             if missing:
@@ -108,6 +138,7 @@ class Keyring:
     def lookup(self, value: str, types: Sequence[str] | None = None) -> list[str]:
         """The references of a value under the given identifier types, or under every type in use."""
         with reading(self.engine) as connection:
+            self._follow(connection)
             if types is None:
                 types = list(connection.execute(select(tables.identifiers.c.type).distinct()).scalars())
             macs = [self._mac(Identifier(kind, value)) for kind in types]
@@ -123,7 +154,7 @@ class Keyring:
             found = self._newest_keys(connection, wanted)
         missing = [reference for reference in wanted if reference not in found]
         if missing:
-            with transaction(self.engine) as connection:
+            with self.writing() as connection:
                 self._add_subjects(connection, missing)
                 found |= self._newest_keys(connection, missing)
             for reference in missing:
@@ -230,17 +261,20 @@ class Keyring:
 
     def put_tree(self, path: str, tree: KeyTree) -> None:
         """Keep the key tree of the content object at ``path``; durable when it returns."""
-        sealed = _seal(self._epochs[self.epoch], path.encode(), tree.to_bytes())
-        with transaction(self.engine) as connection:
-            connection.execute(insert(tables.partition_trees), {"path": path, "epoch": self.epoch, "sealed": sealed})
+        with self.writing() as connection:
+            sealed = self.seal_here(path.encode(), tree.to_bytes())
+            row = {"path": path, "epoch": self.epoch, "sealed": sealed, "state": "live"}
+            connection.execute(insert(tables.partition_trees), row)
 
     def tree(self, path: str) -> KeyTree:
-        """The key tree of a content object. Raises KeyringError if it is not here."""
+        """The key tree of a content object. Raises ErasedError if it was destroyed, KeyringError if it is not here."""
         table = tables.partition_trees
         with reading(self.engine) as connection:
             row = connection.execute(select(table).where(table.c.path == path)).first()
         if row is None:
             raise KeyringError("the partition's key is not in this keyring", path=path)
+        if row.sealed is None:
+            raise ErasedError(f"the partition's key was destroyed ({row.state})", path=path)
         return KeyTree.from_bytes(self._open_sealed(row.epoch, path.encode(), row.sealed))
 
     # -- helpers that the other parts of the keyring share
@@ -250,7 +284,7 @@ class Keyring:
         return hmac.new(self._bookmark_key, digestmod=hashlib.sha256)
 
     def seal_here(self, label: bytes, plain: bytes) -> bytes:
-        """Seal bytes under the newest epoch key, bound to ``label``."""
+        """Seal bytes under the newest epoch key, bound to ``label``. For use in ``writing``."""
         return _seal(self._epochs[self.epoch], label, plain)
 
     def open_here(self, epoch: int, label: bytes, sealed: bytes) -> bytes:
@@ -258,7 +292,7 @@ class Keyring:
         return self._open_sealed(epoch, label, sealed)
 
     def wrap(self, key: bytes) -> bytes:
-        """A 32-byte key wrapped under the newest epoch key."""
+        """A 32-byte key wrapped under the newest epoch key. For use in ``writing``."""
         return aes_key_wrap(self._epochs[self.epoch], key)
 
     def unwrap(self, epoch: int, wrapped: bytes) -> bytes:
@@ -267,13 +301,13 @@ class Keyring:
 
     def _unwrap(self, epoch: int, wrapped: bytes) -> bytes:
         try:
-            return aes_key_unwrap(self._epochs[epoch], wrapped)
+            return aes_key_unwrap(self._epoch_key(epoch), wrapped)
         except (KeyError, InvalidUnwrap, ValueError):
             raise KeyringError(f"a key of epoch {epoch} cannot be unwrapped") from None
 
     def _open_sealed(self, epoch: int, label: bytes, sealed: bytes) -> bytes:
         try:
-            return AESGCM(self._epochs[epoch]).decrypt(sealed[:12], sealed[12:], label)
+            return AESGCM(self._epoch_key(epoch)).decrypt(sealed[:12], sealed[12:], label)
         except (KeyError, InvalidTag, ValueError):
             raise KeyringError(f"a keyring row of epoch {epoch} cannot be opened") from None
 

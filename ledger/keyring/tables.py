@@ -16,7 +16,14 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-meta = Table("meta", metadata, Column("name", String, primary_key=True), Column("value", LargeBinary, nullable=False))
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("epoch", Integer),
+)
+"""``epoch``: under which the value is sealed; null where it is not."""
 
 epochs = Table(
     "epochs",
@@ -58,8 +65,11 @@ partition_trees = Table(
     metadata,
     Column("path", String, primary_key=True),
     Column("epoch", Integer, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("state", String, nullable=False),
+    Column("ended_at", String),
 )
+"""``sealed`` is null, and ``state`` no longer ``live``, once the tree was destroyed as a whole."""
 
 inputs = Table(
     "inputs",
@@ -98,6 +108,7 @@ spools = Table(
     "spools",
     metadata,
     Column("spool", String, primary_key=True),
+    Column("folder", String, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("wrapped", LargeBinary),
     Column("last_number", BigInteger, nullable=False),

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from ledger.entries import blob_path, decode_inputs
 from ledger.errors import MissingObjectError
 from ledger.objects.base import ReadObjects
 from ledger.verify.checked import Checked, Entry, Problem, guard
-from ledger.verify.contents import ContentCheck, Decryptor
+from ledger.verify.contents import ContentCheck, Decryptor, check_inputs
 from ledger.verify.lines import check_lines
 
 
@@ -25,11 +26,24 @@ def check_partition(objects: ReadObjects, entry: Entry, decryptor: Decryptor | N
         events, _ = _read(objects, entry["events"], checked)
         content, sound = _read(objects, entry["content"], checked)
         rows = guard(checked, entry["events"]["path"], lambda: check_lines(entry, events, checked)) if events else None
-        if rows is not None and content and decryptor is not None:
-            keys = decryptor.partition(entry["content"]["path"])
+        if rows is None:
+            return checked
+        keys = decryptor.partition(entry["content"]["path"]) if decryptor is not None else None
+        inputs = _inputs(objects, entry, checked)
+        if inputs is not None:
+            check_inputs(entry, inputs, rows, keys, checked)
+        if content and keys is not None:
             check = ContentCheck(entry, rows, keys, not sound, checked)
             guard(checked, entry["content"]["path"], lambda: check.run(content))
     return checked
+
+
+def _inputs(objects: ReadObjects, entry: Entry, checked: Checked) -> list[Any] | None:
+    """What the entry says of the inputs, from its blob where they stand there; None if that cannot be read."""
+    if isinstance(entry["inputs"], list):
+        return entry["inputs"]
+    data, sound = _read(objects, {"path": (path := blob_path(entry["inputs"]["blob"])), "sha256": path[-64:]}, checked)
+    return guard(checked, path, lambda: decode_inputs(data)) if sound else None
 
 
 @contextmanager
@@ -53,7 +67,7 @@ def _read(objects: ReadObjects, item: Mapping[str, Any], checked: Checked) -> tu
         checked.problems.append(Problem("lost", path, "the object is missing"))
         return b"", False
     checked.bytes += len(data)
-    if len(data) != item["size"]:
+    if len(data) != item.get("size", len(data)):
         checked.wrong(path, f"it has {len(data)} bytes, its entry says {item['size']}")
     elif hashlib.sha256(data).hexdigest() != item["sha256"]:
         checked.wrong(path, "its SHA-256 is not the one in its entry")

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from ledger import commits, entries
@@ -16,6 +17,8 @@ from ledger.verify.report import Report, Verdict
 
 _BLOCK: Final = 4 * 1024 * 1024
 _THREADS: Final = 2
+_NAMED: Final = 100
+"""Commits of one gap that are named: one object under a high number must not make millions of findings."""
 _COMMIT: Final = re.compile(r"ledger/commit/(\d{3})/(\d{3})/(\d{3})\Z")
 
 
@@ -38,8 +41,13 @@ def read_commits(objects: ReadObjects, report: Report) -> ReadLog:
     """Apply every commit that is listed. What follows a bad or missing one cannot be checked, and is said to be so."""
     history = History()
     numbers = _numbers(objects, report)
-    for seq in sorted(set(range(numbers[-1])) - set(numbers)) if numbers else ():
-        report.add(Verdict.LOST, commits.commit_path(seq), "the commit is missing")
+    for before, after in pairwise([-1, *numbers]):
+        gap = range(before + 1, after)
+        for seq in gap[:_NAMED]:
+            report.add(Verdict.LOST, commits.commit_path(seq), "the commit is missing")
+        if len(gap) > _NAMED:
+            reason = f"this commit is missing, and so are all up to commit {after - 1}"
+            report.add(Verdict.LOST, commits.commit_path(gap[_NAMED]), reason)
     for seq in numbers:
         if seq != history.seq + 1 or not _apply(objects, report, history):
             break
@@ -47,7 +55,6 @@ def read_commits(objects: ReadObjects, report: Report) -> ReadLog:
     unread = len(numbers) - history.seq - 1
     if unread:
         report.notes.append(f"{unread} commits were not checked: they follow one that is wrong or missing, or are it")
-    report.last_commit_at = history.time or report.last_commit_at
     return ReadLog(history, not unread)
 
 

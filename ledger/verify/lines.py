@@ -5,6 +5,7 @@ Rows are read in blocks that fit a processor's cache: this is half of verificati
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -16,14 +17,21 @@ from ledger.partition_reader import open_parquet, read_table
 from ledger.record_line import RecordLine
 from ledger.verify.checked import NAMED_ROWS, Checked, Entry, Problem, verdict_of
 
+Portion = tuple[str, int]
+"""A portion of an input: its reference and step."""
+
 
 class Rows(NamedTuple):
-    """What the check of the content needs of each row: its leaf, commitment, owner, and where its content is."""
+    """What the check of the content needs of each row: its leaf, commitment, owner, and where its content is.
+
+    ``portions``: the part (-1 for none) and commitment of each row that a portion of an input has here.
+    """
 
     leaves: list[bytes]
     commitments: list[str]
     owners: list[str]
     location: tuple[list[int], list[int], list[int]]
+    portions: dict[Portion, list[tuple[int, str]]]
 
 
 def check_lines(entry: Entry, data: bytes, checked: Checked) -> Rows | None:
@@ -31,19 +39,22 @@ def check_lines(entry: Entry, data: bytes, checked: Checked) -> Rows | None:
     if entry["schema"] != records.SCHEMA_SHA256:
         raise UnverifiableError("its entry names a schema that this program does not know")
     path = entry["events"]["path"]
-    table = read_table(open_parquet(data, path), path)
+    file = open_parquet(data, path)
+    # Before anything is decoded: a small file can claim to hold more rows than memory does.
+    if file.metadata.num_rows != entry["rows"]:
+        raise FormatError(f"it has {file.metadata.num_rows} rows, its entry says {entry['rows']}")
+    table = read_table(file, path)
     if not table.schema.equals(records.SCHEMA):
         raise FormatError("an events file with another schema than its entry states")
     checked.rows = len(table)
-    if len(table) != entry["rows"]:
-        raise FormatError(f"it has {len(table)} rows, its entry says {entry['rows']}")
     check = _LinesCheck(path, entry["retention_class"], checked)
     for start in range(0, len(table), records.BLOCK):
         check.block(start, table.slice(start, records.BLOCK))
     check.finish(entry)
     # A missing number becomes one that points outside the segments.
     location = [table.column(name).fill_null(-1).to_pylist() for name in ("segment", "slot", "chunks")]
-    rows = Rows(check.leaves, check.commitments, check.owners, (location[0], location[1], location[2]))
+    places = (location[0], location[1], location[2])
+    rows = Rows(check.leaves, check.commitments, check.owners, places, check.portions)
     return rows if len(rows.owners) == len(table) else None
 
 
@@ -58,6 +69,7 @@ class _LinesCheck:
         self.leaves: list[bytes] = []
         self.commitments: list[str] = []
         self.owners: list[str] = []
+        self.portions: dict[Portion, list[tuple[int, str]]] = {}
 
     def block(self, start: int, table: pa.Table) -> None:
         """Check some rows; ``start`` is the number of the first."""
@@ -71,6 +83,11 @@ class _LinesCheck:
         self._summary.add(read)
         self.commitments += [line.content.commitment for line in read]
         self.owners += [line.content.owner for line in read]
+        for line in read:
+            if line.input is not None:
+                part = -1 if line.input.part is None else line.input.part
+                pieces = self.portions.setdefault((line.input.ref, line.input.step), [])
+                pieces.append((part, line.content.commitment))
         self._checked.accesses += [_access_number(line.source_id) for line in read if line.kind == "access"]
         if any(line.retention_class != self._class for line in read):
             self._checked.wrong(self._path, "a row has another retention class than the entry states")
@@ -125,5 +142,9 @@ def _plain(column: pa.Array) -> list[Any]:
 
 
 def _access_number(source_id: str) -> tuple[str, int]:
+    """Spool and number; -1 where an access record names none."""
     spool, _, number = source_id.partition("/")
-    return spool, int(number) if number.isdigit() else -1
+    return spool, int(number) if _NUMBER.match(number) else -1
+
+
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,15}\Z")

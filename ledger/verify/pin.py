@@ -4,31 +4,49 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ledger import canonical, checkpoints, notes
+from ledger.durable import sync_folder
 from ledger.errors import ConfigError, EvidenceError, FormatError, UsageError
 
 TYPE: Final = "evidence/pin/1"
 MAX_BYTES: Final = 1024 * 1024
 
 
+DEPTHS: Final = ("fast", "deep", "content")
+"""How much a run reads: objects whole; lines too; content too. Each includes those before it."""
+
+
+class Reach(NamedTuple):
+    """How far runs of one depth have come: partition entries below ``size`` were all read at least that deeply once.
+
+    ``cursor`` is where an incremental run goes on with re-reading them; ``at`` is when the last run was ("": never).
+    """
+
+    size: int = 0
+    cursor: int = 0
+    at: str = ""
+
+
 @dataclass(frozen=True)
 class Pin:
-    """The log's key, the checkpoint note, the number of the last commit in it, when and how deep it was verified.
+    """The log's key, the checkpoint note, the number of the last commit in it, when it was verified.
 
-    ``cursor`` is where an incremental verification goes on with the older partitions.
+    ``reach``: how far each depth of DEPTHS has come: a fast run must not pass for a deep one. ``writers``: the keys
+    that could commit as of then; a commit's time counts as known only under one of them.
     """
 
     vkey: str
     note: str
     seq: int
     verified_at: str
-    cursor: int = 0
-    level: str = "fast"
+    reach: Mapping[str, Reach] = field(default_factory=dict)
+    writers: tuple[str, ...] = ()
 
     @property
     def verifier(self) -> notes.Verifier:
@@ -40,16 +58,25 @@ class Pin:
         """The pinned checkpoint, its signature checked again."""
         return checkpoints.open_checkpoint(self.note.encode(), [self.verifier])
 
+    def reach_of(self, depth: str) -> Reach:
+        """How far runs of this depth have come."""
+        return self.reach.get(depth, Reach())
+
+    @property
+    def level(self) -> str:
+        """The deepest level at which everything up to the pinned checkpoint was read."""
+        return "deep" if self.reach_of("deep").size >= self.checkpoint.size else "fast"
+
     def to_bytes(self) -> bytes:
         """Canonical JSON with a final newline."""
         body = {
             "_": TYPE,
             "checkpoint": self.note,
-            "cursor": self.cursor,
-            "level": self.level,
+            "reach": {name: self.reach_of(name)._asdict() for name in DEPTHS},
             "seq": self.seq,
             "verified_at": self.verified_at,
             "vkey": self.vkey,
+            "writers": list(self.writers),
         }
         return canonical.encode(body) + b"\n"
 
@@ -60,11 +87,14 @@ class Pin:
         try:
             if value["_"] != TYPE:
                 raise FormatError("not a pin of a known version")
+            reach = {name: Reach(**value["reach"][name]) for name in DEPTHS}
             pin = cls(
-                value["vkey"], value["checkpoint"], value["seq"], value["verified_at"], value["cursor"], value["level"]
+                value["vkey"], value["checkpoint"], value["seq"], value["verified_at"], reach, tuple(value["writers"])
             )
             pin.checkpoint  # noqa: B018 - a pin whose own signature is wrong is refused when it is read
-            if datetime.fromisoformat(pin.verified_at).tzinfo is None or pin.seq < 0 or pin.cursor < 0:
+            [notes.Verifier.from_vkey(vkey) for vkey in pin.writers]
+            numbers = [pin.seq, *(number for item in reach.values() for number in (item.size, item.cursor))]
+            if datetime.fromisoformat(pin.verified_at).tzinfo is None or min(numbers) < 0:
                 raise FormatError("a pin with a malformed time or number")
         except (KeyError, TypeError, AttributeError, ValueError):
             raise FormatError("not a pin of a known version") from None
@@ -96,3 +126,4 @@ def save(path: Path, pin: Pin) -> None:
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)
+    sync_folder(path.parent)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from typing import Final, Literal
 
 from ledger import notes
 from ledger.entries import UNDERSTOOD
+from ledger.errors import ConfigError, KeyringError
 from ledger.history import Entry, History
 from ledger.objects import open_objects
 from ledger.objects.base import ReadObjects
-from ledger.verify import deep, derived, fast
+from ledger.verify import deep, derived, fast, spools
 from ledger.verify.checked import Checked
 from ledger.verify.contents import Decryptor
-from ledger.verify.head import Head, check_head
-from ledger.verify.pin import Pin
+from ledger.verify.head import Head, check_age, check_head, check_newest
+from ledger.verify.pin import DEPTHS, Pin, Reach
 from ledger.verify.report import Report, Verdict
 
 Level = Literal["head", "fast", "deep"]
@@ -52,20 +53,26 @@ def verify(objects: ReadObjects, options: Options) -> tuple[Report, Pin | None]:
     report = Report(options.level, options.strict)
     trusted = [*options.trusted, *([options.pin.verifier] if options.pin else [])]
     trusted = list({verifier.vkey: verifier for verifier in trusted}.values())
-    head = check_head(objects, report, trusted, options.pin, options.max_age)
+    head = check_head(objects, report, trusted, options.pin)
     if Verdict.NOTHING_THERE in report.verdicts:
         return report, None
     if options.level == "head":
+        check_newest(objects, report, options.pin, options.max_age)
         report.notes.append("only the head was checked: no commit, tile, partition or content")
         return report, None
     present = derived.list_derived(objects)
     log = fast.read_commits(objects, report)
     history = log.history
+    if history.time:
+        check_age(report, history.seq, history.time, options.max_age)
     derived.check_published(objects, report, log, head, present)
     fast.check_listed_once(report, history)
+    spools.check_statements(report, history)
     if not history.partitions():
         report.add(Verdict.NOTHING_THERE, "events/", "the ledger lists no partition")
-    chosen, cursor = _choose(history, options)
+    options = _with_keys(options, report)
+    depth = _depth(options)
+    chosen, cursor = _choose(history, options, depth)
     if options.level == "deep":
         _deep(objects, report, history, chosen, options)
     else:
@@ -75,35 +82,70 @@ def verify(objects: ReadObjects, options: Options) -> tuple[Report, Pin | None]:
     report.count("partitions in the ledger", len(history.partitions()))
     derived.report_unlisted(objects, report, history)
     _note_unknown(report, history)
-    return report, _next_pin(report, history, head, trusted, cursor)
+    return report, _next_pin(report, history, head, trusted, _reached(options.pin, depth, head, cursor))
 
 
-def _choose(history: History, options: Options) -> tuple[list[Entry], int]:
-    """The partitions to read: all, or those since the pin and the next Nth of the rest. And where to go on."""
+def _with_keys(options: Options, report: Report) -> Options:
+    """The options without a decryptor where there is none to be had: what needs no key is checked all the same."""
+    if options.level != "deep" or options.open_decryptor is None:
+        return options
+    try:
+        options.open_decryptor()
+    except (ConfigError, KeyringError) as error:
+        report.add(Verdict.UNVERIFIABLE, "keyring", f"no content can be opened: {error.message}")
+        return replace(options, open_decryptor=None)
+    return options
+
+
+def _depth(options: Options) -> str:
+    if options.level != "deep":
+        return "fast"
+    return "content" if options.open_decryptor else "deep"
+
+
+def _choose(history: History, options: Options, depth: str) -> tuple[list[Entry], int]:
+    """The partitions to read: all; or those that no run of this depth has read, and the next Nth of the rest.
+
+    And where to go on. What was read fast only still waits for its first deep reading.
+    """
     partitions = history.partitions()
-    if options.fraction <= 1 or options.pin is None:
-        return partitions, 0
-    pinned = options.pin.checkpoint.size
-    old = [entry for entry in partitions if entry.index < pinned]
+    reach = options.pin.reach_of(depth) if options.pin else Reach()
+    if options.fraction <= 1:
+        return partitions, reach.cursor
+    old = [entry for entry in partitions if entry.index < reach.size]
     new = partitions[len(old) :]
     if not old:
         return new, 0
     count = -(-len(old) // options.fraction)
-    start = options.pin.cursor % len(old)
+    start = reach.cursor % len(old)
     turn = [old[(start + offset) % len(old)] for offset in range(count)]
     return [*turn, *new], (start + count) % len(old)
 
 
+def _reached(pin: Pin | None, depth: str, head: Head, cursor: int) -> dict[str, Reach]:
+    """How far each depth has come after this run, which includes all shallower ones."""
+    size = head.checkpoint.size if head.checkpoint else 0
+    reach = {name: pin.reach_of(name) if pin else Reach() for name in DEPTHS}
+    for name in DEPTHS[: DEPTHS.index(depth) + 1]:
+        own = cursor if name == depth else reach[name].cursor
+        reach[name] = Reach(size, own, _now())
+    return reach
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _deep(objects: ReadObjects, report: Report, history: History, chosen: Sequence[Entry], options: Options) -> None:
     accesses: dict[str, set[int]] = {}
+    erased = _erased_since(history)
     for done, (entry, checked) in enumerate(_check_all(objects, chosen, options)):
-        _take(report, history, entry, checked)
+        _take(report, erased, entry, checked)
         for spool, number in checked.accesses:
             accesses.setdefault(spool, set()).add(number)
         options.progress(done + 1, len(chosen))
     fast.check_objects(objects, report, [item for item in fast.listed_objects(chosen) if "ledger/blob/" in item.path])
-    _check_access_numbers(report, history, chosen, accesses)
-    _note_unrecorded(report, history)
+    spools.check_records(report, history, chosen, accesses)
     if options.open_decryptor is None:
         report.notes.append("content was not opened: no keyring was given")
 
@@ -137,7 +179,7 @@ def _check_here(entry: dict[str, object]) -> Checked:
     return deep.check_partition(objects, entry, decryptor)
 
 
-def _take(report: Report, history: History, entry: Entry, checked: Checked) -> None:
+def _take(report: Report, erased: Mapping[str, int], entry: Entry, checked: Checked) -> None:
     """Put one partition's result into the report; missing content is lawful only if a later entry says so."""
     for problem in checked.problems:
         report.add(Verdict(problem.verdict), problem.path, problem.reason, problem.row, problem.record)
@@ -147,7 +189,7 @@ def _take(report: Report, history: History, entry: Entry, checked: Checked) -> N
     report.count("content bytes", checked.content_bytes)
     path = entry.value["content"]["path"]
     for owner, rows in checked.closed.get("erased", {}).items():
-        if _erased_by(history, entry, owner):
+        if erased.get(owner, -1) > entry.seq:
             report.explain("erased", rows)
         else:
             report.add(Verdict.LOST, path, f"{rows} contents of owner {owner} are erased and no entry says why")
@@ -156,37 +198,14 @@ def _take(report: Report, history: History, entry: Entry, checked: Checked) -> N
         report.add(Verdict.UNVERIFIABLE, path, f"{unverifiable} contents do not open with the keys that are held")
 
 
-def _erased_by(history: History, entry: Entry, owner: str) -> bool:
-    """Whether an erasure that follows this partition's commit names the owner."""
-    return any(
-        later.seq > entry.seq and later.value["type"] == "erasure" and owner in later.value.get("subjects", ())
-        for later in history.entries
-    )
-
-
-def _numbers(ranges: Iterable[Sequence[int]]) -> set[int]:
-    return {number for first, last in ranges for number in range(first, last + 1)}
-
-
-def _check_access_numbers(
-    report: Report, history: History, chosen: Sequence[Entry], found: dict[str, set[int]]
-) -> None:
-    """Every access number that a commit states must have its record in the commit's partition."""
-    paths = {entry.seq: entry.value["events"]["path"] for entry in chosen if "spools" in entry.value}
-    for entry in history.entries:
-        for spool in entry.value.get("spools", ()) if entry.seq in paths else ():
-            stated = set(range(spool["first"], spool["last"] + 1)) - _numbers(spool.get("missing", ()))
-            for number in sorted(stated - found.get(spool["spool"], set())):
-                reason = f"access {number} of spool {spool['spool']} has no record"
-                report.add(Verdict.TAMPERED, paths[entry.seq], reason)
-
-
-def _note_unrecorded(report: Report, history: History) -> None:
-    for entry in history.entries:
-        for spool in entry.value.get("spools", ()):
-            for first, last in spool.get("missing", ()):
-                numbers = str(first) if first == last else f"{first} to {last}"
-                report.notes.append(f"access {numbers} of spool {spool['spool']} was taken and never recorded")
+def _erased_since(history: History) -> dict[str, int]:
+    """The last commit that says of an owner that its key was destroyed: it explains what was committed before."""
+    return {
+        owner: entry.seq
+        for entry in history.entries
+        if entry.value["type"] == "erasure"
+        for owner in entry.value["subjects"]
+    }
 
 
 def _note_unknown(report: Report, history: History) -> None:
@@ -204,13 +223,13 @@ def _next_pin(
     history: History,
     head: Head,
     trusted: Sequence[notes.Verifier],
-    cursor: int,
+    reach: Mapping[str, Reach],
 ) -> Pin | None:
     """The pin that remembers this run, if all that it found is a lack of pin or freshness."""
     note, checkpoint = head
     if note is None or checkpoint is None or report.verdicts - {Verdict.UNPINNED, Verdict.STALE}:
         return None
     signer = notes.open_note(note, trusted).verified[0]
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     seq = next((e.seq for e in reversed(history.entries) if e.index < checkpoint.size), 0)
-    return Pin(signer.vkey, note.decode(), seq, now, cursor, report.level)
+    writers = tuple(sorted(vkey for vkey, key in history.keys.items() if "log" not in key.roles))
+    return Pin(signer.vkey, note.decode(), seq, _now(), reach, writers)

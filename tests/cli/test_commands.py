@@ -91,6 +91,35 @@ def test_ingest_names_what_it_rejected_and_what_is_not_there(shell: Any, logs: P
     assert "nothing to ingest" in shell("ingest", "nowhere/*.jsonl", ends_with=20).err
 
 
+def test_ingest_says_what_it_has_as_rejected_only(shell: Any) -> None:
+    shell("init")
+    path = shell.folder / "notes.txt"
+    path.write_text("no log")
+    shell("ingest", path)
+
+    again = shell("ingest", "--format", "github", path)
+
+    assert "Nothing changed" in again.out
+    assert "1 input is in the store only as `rejected`: sealed, not understood" in again.err
+    assert shell("ingest", path, "--json").json["unchanged_not_understood"] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it needs /proc")
+def test_ingest_goes_on_after_a_file_that_cannot_be_read_and_ends_with_its_code(shell: Any, logs: Path) -> None:
+    """The memory of a process is a file that nobody can read at its beginning, not even an administrator."""
+    shell("init")
+    folder = shell.folder / "in"
+    folder.mkdir()
+    (folder / "a.jsonl").symlink_to("/proc/self/mem")
+    (folder / "b.jsonl").write_bytes((logs / "mira" / "2026-10-23-recovered.jsonl").read_bytes())
+
+    done = shell("ingest", folder, "--json", ends_with=12)
+
+    assert (done.json["inputs"], len(done.json["unreadable"])) == (1, 1)
+    assert done.json["records"] > 0
+    assert re.search(r"cannot read '/proc/\d+/mem': Input/output error\n1 input not read to the end", done.err)
+
+
 def test_sessions_are_listed_and_filtered(filled: Any) -> None:
     every = filled("sessions", "--json").json
     hers = filled("sessions", "--user", "hv-104417", "--json").json["sessions"]

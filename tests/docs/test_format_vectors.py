@@ -25,10 +25,10 @@ from ledger import (
     commits,
     compression,
     entries,
+    kdf,
     merkle,
     notes,
     parquet,
-    partition_writer,
     records,
     segments,
     tiles,
@@ -168,7 +168,7 @@ def check_input_digest() -> None:
     vector = values("input-digest")
     root = bytes.fromhex(vector["tree_root"])
 
-    assert partition_writer.input_digest(root, vector["commitments"].split(" ")) == vector["digest"]
+    assert kdf.input_digest(root, vector["commitments"].split(" ")) == vector["digest"]
 
 
 def example_history(last: int) -> History:
@@ -205,7 +205,7 @@ def check_worked_example() -> None:
     assert found.slices == [unescaped(vector["content"])]
     assert segments.commitment(found.salt, 0, found.slices[0]).hex() == line["content"]["commitment"]
     assert records.length_class(len(found.slices[0])) == line["content"]["length_class"]
-    assert partition_writer.input_digest(root, [line["content"]["commitment"]]) == entry["inputs"][0]["digest"]
+    assert kdf.input_digest(root, [line["content"]["commitment"]]) == entry["inputs"][0]["digest"]
 
 
 def check_checkpoint() -> None:
@@ -304,7 +304,7 @@ def test_the_code_computes_what_the_document_says(name: str, tmp_path: Path) -> 
 
 NAMES = {
     "columns of an events file": records.SCHEMA.names,
-    "columns of a content file": parquet.CONTENT_SCHEMA.names,
+    "columns of a content file": records.CONTENT_SCHEMA.names,
     "kinds": records.KINDS,
     "entry types": entries.ROLE_OF,
     "roles of keys": entries.ROLES,

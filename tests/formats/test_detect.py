@@ -60,6 +60,20 @@ def test_an_object_over_several_lines_is_a_document() -> None:
     assert verdict(orjson.dumps(CALL, option=orjson.OPT_INDENT_2)) == ("litellm", Framing.DOCUMENT)
 
 
+PUSH: dict[str, Any] = {"ref": "refs/heads/main", "repository": {"id": 1}, "sender": {"login": "omar-d"}}
+
+
+@pytest.mark.parametrize("line", [PUSH, {"event": "push", "delivery": "72d3162e", "payload": PUSH}])
+def test_lines_of_any_webhook_of_github_are_lines_and_one_alone_over_several_lines_is_unknown(
+    line: dict[str, Any],
+) -> None:
+    assert verdict(orjson.dumps(line)) == ("github", Framing.LINES)
+    assert verdict((orjson.dumps(line) + b"\n") * 60, complete=False) == ("github", Framing.LINES)
+    assert verdict(orjson.dumps(line, option=orjson.OPT_INDENT_2)) == (None, None)
+    assert verdict(orjson.dumps({**line, "repository": "x", "payload": 1})) == (None, None)
+    assert verdict(orjson.dumps(line) + b"\n" + NATIVE + b"\n") == ("evidence", Framing.LINES)
+
+
 @pytest.mark.parametrize("before", [b"", b"\n\r\n  \n", b"\xef\xbb\xbf", b'{"evidence":"ev\n', b"\xff\xfe\n"])
 @pytest.mark.parametrize("after", [b"", b"\n", b"\r\n", b"\nnot json\n", b'\n{"evidence":"event/1","ki'])
 def test_a_bad_line_does_not_hide_the_format_of_the_others(before: bytes, after: bytes) -> None:
@@ -86,8 +100,8 @@ def test_a_document_is_recognised_though_its_telling_keys_stand_behind_the_head(
 
 
 def test_an_array_of_objects_on_lines_is_not_taken_for_lines() -> None:
-    inner = orjson.dumps(CALL)
-    assert verdict(b"[\n" + inner + b",\n" + inner + b"\n]\n") == (None, None)
+    for inner, expected in ((NATIVE, (None, None)), (orjson.dumps(CALL), ("litellm", Framing.DOCUMENT))):
+        assert verdict(b"[\n" + inner + b",\n" + inner + b"\n]\n") == expected
 
 
 def test_the_stores_own_access_records_are_not_an_input_format() -> None:

@@ -248,6 +248,26 @@ def test_no_key_is_found_repeated_where_none_is(value: Any, spaced: bool, escape
     assert not has_duplicate_keys(document, orjson.loads(document))
 
 
+def nested(depth: int, innermost: str, around: str = '{"a":%s}') -> bytes:
+    before, after = around.split("%s")
+    return (before * depth + innermost + after * depth).encode()
+
+
+@pytest.mark.parametrize("depth", [200, 255, 1000, 1020])
+def test_deep_nesting_hides_no_repeat_and_fakes_none(depth: int) -> None:
+    """The encoder stops at 254 levels and the standard library's parser near 1,000; orjson reads 1,024."""
+    for around in ('{"a":%s}', '{"b" : 1, "a" : %s}', "[%s]", '["}",%s]'):
+        for innermost, repeated in (('{"k":"k","l":["k","k"]}', False), ('{"k":1,"\\u006b" :2}', True)):
+            document = nested(depth, innermost, around)
+            assert has_duplicate_keys(document, orjson.loads(document)) == repeated
+
+
+@given(document=with_repeats())
+def test_repeats_are_found_exactly_at_any_depth(document: str) -> None:
+    deep = nested(1000, document, "[%s]")
+    assert has_duplicate_keys(deep, orjson.loads(deep)) == has_duplicate_keys(document.encode(), orjson.loads(document))
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -295,7 +315,7 @@ def test_nanoseconds_lose_no_digit_and_zero_is_unknown(value: Any, expected: str
     assert from_unix_nanoseconds(value) == expected
 
 
-@pytest.mark.parametrize("value", ["ann@example.org", "Ann Lee", "", "x" * 257, "é", None, True, 1.5, {}, 2**53])
+@pytest.mark.parametrize("value", ["ann@example.org", "Ann Lee", "", "x" * 257, "é", None, True, 1.5, {}, 2**53, -1])
 def test_what_could_name_a_person_is_not_opaque(value: Any) -> None:
     assert opaque(value) is None
 

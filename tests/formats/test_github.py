@@ -96,7 +96,7 @@ def test_a_deployment_is_a_change_to_a_commit() -> None:
         "environment": "production",
         "time_basis": "source",
         "occurred_at": "2026-03-02T09:00:00Z",
-        "links": [{"relation": "same_as", "source": "github", "source_id": f"sha:{SHA}/production"}],
+        "links": [{"relation": "same_as", "source": "github", "source_id": f"sha:77/{SHA}/production"}],
     }
     assert event.source_id == "deployment:145988746"
     assert people(event) == {"actor": ["hana-k"]}
@@ -116,7 +116,8 @@ def test_a_deployment_status_is_a_change_with_its_outcome(state: str, status: st
     assert event.fields["status"] == status
     assert event.fields["change"] == {"type": "deployment", "name": "meridian-bank/assistant/production", "to": SHA}
     assert event.fields["occurred_at"] == "2026-03-02T09:05:00Z"
-    assert event.fields["links"] == [{"relation": "part_of", "source": "github", "source_id": "deployment:145988746"}]
+    parents = [(link["relation"], link["source_id"]) for link in event.fields["links"]]
+    assert parents == [("part_of", "deployment:145988746"), ("part_of", f"sha:77/{SHA}/production")]
     assert event.source_id == "deployment_status:9"
     assert people(event) == {"service": ["deployer[bot]"]}
 
@@ -136,7 +137,7 @@ def test_a_requested_review_says_who_asked_and_since_when() -> None:
         "environment": "production",
         "time_basis": "source",
         "occurred_at": "2026-03-02T08:59:00Z",
-        "links": [{"relation": "approves", "source": "github", "source_id": f"sha:{SHA}/production"}],
+        "links": [{"relation": "approves", "source": "github", "source_id": f"sha:77/{SHA}/production"}],
     }
     assert event.source_id == "deployment_review:5453085689/1/production/requested"
     assert people(event) == {"requester": ["hana-k"], "reviewer": ["omar-d"]}
@@ -147,7 +148,10 @@ def test_an_approval_names_its_approver_and_no_time_that_the_source_did_not_give
     assert event.fields["decision"] == "approved"
     assert event.fields["time_basis"] == "none"
     assert "occurred_at" not in event.fields
-    assert [link["source_id"] for link in event.fields["links"]] == [f"sha:{SHA}/production", f"sha:{SHA}/staging"]
+    assert [link["source_id"] for link in event.fields["links"]] == [
+        f"sha:77/{SHA}/production",
+        f"sha:77/{SHA}/staging",
+    ]
     assert event.source_id == "deployment_review:5453085689/1/production,staging/approved"
     assert people(event) == {"requester": ["hana-k"], "approver": ["omar-d"]}
 
@@ -156,6 +160,13 @@ def test_an_approval_and_its_deployment_name_the_same_pair() -> None:
     approved = {link["source_id"] for link in record(APPROVED).fields["links"]}
     deployed = {link["source_id"] for link in record(DEPLOYMENT).fields["links"]}
     assert deployed <= approved
+
+
+def test_a_fork_s_deployment_of_the_same_commit_has_another_name() -> None:
+    fork = record({**DEPLOYMENT, "repository": {**REPOSITORY, "id": 78}})
+    assert [link["source_id"] for link in fork.fields["links"]] == [f"sha:78/{SHA}/production"]
+    unnumbered = record({**DEPLOYMENT, "repository": {**REPOSITORY, "id": None}})
+    assert "links" not in unnumbered.fields
 
 
 def test_a_review_without_a_run_has_no_id_of_its_own() -> None:

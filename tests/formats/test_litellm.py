@@ -170,6 +170,92 @@ def test_an_mcp_tool_call_becomes_a_tool_record() -> None:
     assert PAYLOAD.render(b"", tool.fields).notes
 
 
+def test_a_call_of_an_mcp_tool_names_the_tool_and_no_model() -> None:
+    metadata = {"mcp_tool_call_metadata": {"name": "jira_search", "arguments": {}, "mcp_server_name": "jira"}}
+    (event,) = events_of(
+        call_type="call_mcp_tool", model="MCP: jira", model_group=None, metadata=metadata, response="x"
+    )
+    assert (event.fields["kind"], event.fields["gen_ai_operation_name"]) == ("tool", "execute_tool")
+    assert event.fields["gen_ai_tool_name"] == "jira_search"
+    assert not {"gen_ai_request_model", "model_ref", "warnings"} & event.fields.keys()
+    row = {**ROW, "call_type": "call_mcp_tool", "mcp_namespaced_tool_name": "jira/jira_search"}
+    assert SPEND.describe(orjson.dumps(row)).events[0].fields["gen_ai_tool_name"] == "jira/jira_search"
+    named = {"mcp_tool_call_metadata": {"name": "Ann's search"}}
+    assert call_of(call_type="call_mcp_tool", metadata=named).fields["warnings"] == ["field_withheld"]
+
+
+@pytest.mark.parametrize(
+    ("call_type", "kind", "operation"),
+    [
+        ("aresponses", "inference", "chat"),
+        ("aanthropic_messages", "inference", "chat"),
+        ("aembedding", "inference", "embeddings"),
+        ("aimage_generation", "inference", None),
+        ("arerank", "inference", None),
+        ("pass_through_endpoint", "inference", None),
+        ("arun_thread", "inference", None),
+        ("avector_store_search", "tool", "retrieval"),
+        ("list_mcp_tools", "tool", "list_mcp_tools"),
+        ("acreate_file", "tool", "create_file"),
+        ("afile_content", "tool", "file_content"),
+        ("aretrieve_batch", "tool", "retrieve_batch"),
+        ("retrieve_batch", "tool", "retrieve_batch"),
+        ("a_add_message", "tool", "add_message"),
+        ("add_message", "tool", "add_message"),
+        (None, "inference", None),
+        ({}, "inference", None),
+    ],
+)
+def test_only_a_call_of_a_model_is_an_inference(call_type: Any, kind: str, operation: str | None) -> None:
+    """The proxy logs every route in one shape; what calls no model must not be counted as if it did."""
+    for event in (call_of(call_type=call_type), *SPEND.describe(orjson.dumps({**ROW, "call_type": call_type})).events):
+        assert (event.fields["kind"], event.fields.get("gen_ai_operation_name")) == (kind, operation)
+
+
+CHAT_USAGE = {"prompt_tokens_details": {"cached_tokens": 64}, "completion_tokens_details": {"reasoning_tokens": 5}}
+RESPONSES_USAGE = {"input_tokens_details": {"cached_tokens": 64}, "output_tokens_details": {"reasoning_tokens": 5}}
+ANTHROPIC_USAGE = {"cache_read_input_tokens": 64, "cache_creation_input_tokens": 7}
+TRANSLATED_USAGE = {"prompt_tokens_details": {"cached_tokens": 0, "cache_creation_tokens": None}, **ANTHROPIC_USAGE}
+
+
+@pytest.mark.parametrize(
+    ("usage", "cached", "created", "reasoning"),
+    [
+        (CHAT_USAGE, 64, None, 5),
+        (RESPONSES_USAGE, 64, None, 5),
+        (ANTHROPIC_USAGE, 64, 7, None),
+        (TRANSLATED_USAGE, 64, 7, None),
+        ({"prompt_tokens_details": None, "cache_read_input_tokens": "?"}, None, None, None),
+    ],
+)
+def test_cached_and_reasoning_tokens_are_read_in_every_dialect(
+    usage: dict[str, Any], cached: int | None, created: int | None, reasoning: int | None
+) -> None:
+    in_metadata = {**ROW, "metadata": orjson.dumps({"usage_object": usage}).decode()}
+    for event in (
+        call_of(response={"usage": usage}),
+        call_of(response={}, metadata={"usage_object": usage}),
+        *SPEND.describe(orjson.dumps(in_metadata)).events,
+    ):
+        assert event.fields.get("gen_ai_usage_cache_read_input_tokens") == cached
+        assert event.fields.get("gen_ai_usage_cache_creation_input_tokens") == created
+        assert event.fields.get("gen_ai_usage_reasoning_output_tokens") == reasoning
+
+
+def test_the_proxys_own_user_is_a_service_and_no_person() -> None:
+    """LiteLLM writes this constant for calls with the master key."""
+    admin = Identifier("user_id:litellm", "default_user_id")
+    metadata = {"user_api_key_user_id": "default_user_id", "user_api_key_hash": "88dc28"}
+    (row,) = SPEND.describe(orjson.dumps({**ROW, "user": "default_user_id", "api_key": "88dc28"})).events
+    for event in (call_of(metadata=metadata), row):
+        assert event.subjects == {"service": (Identifier("api_key:litellm", "88dc28"), admin)}
+        assert event.owner is None
+    for_ann = call_of(metadata=metadata, end_user="ann@example.org")
+    assert set(for_ann.subjects) == {"end_user", "service"}
+    assert for_ann.owner == Identifier("email", "ann@example.org")
+    assert call_of(end_user="default_user_id").subjects == {"service": (admin,)}
+
+
 def test_a_failure_names_its_class_and_keeps_its_words_in_the_content() -> None:
     error = {"error_class": "RateLimitError", "error_message": "for ann@example.org"}
     event = call_of(status="failure", response=None, error_information=error)
@@ -210,6 +296,10 @@ def test_the_published_spend_row_is_understood(shared_data: Path) -> None:
 def test_a_spend_row_points_to_the_payload_of_the_same_call() -> None:
     (event,) = SPEND.describe(orjson.dumps({**ROW, "litellm_call_id": "call-1"})).events
     assert event.fields["links"] == [{"relation": "same_as", "source": "litellm", "source_id": "call-1"}]
+    assert call_of().source_id == "call-1"
+    (event,) = SPEND.describe(orjson.dumps(ROW)).events
+    assert event.fields["links"] == [{"relation": "same_as", "source": "litellm", "source_id": "chatcmpl-1"}]
+    assert call_of(litellm_call_id=None).source_id == "chatcmpl-1"
 
 
 def test_strings_that_hold_json_are_read() -> None:
@@ -231,6 +321,47 @@ def test_a_cut_spend_row_says_so() -> None:
     messages = '[{"role":"user","content":"h... (litellm_truncated skipped 9000 chars) ...i"}]'
     (event,) = SPEND.describe(orjson.dumps({**ROW, "messages": messages})).events
     assert event.fields["capture"] == "truncated"
+
+
+VERDICT = {"guardrail_status": "guardrail_flagged"}
+
+
+@pytest.mark.parametrize("option", [None, orjson.OPT_INDENT_2])
+def test_an_array_of_payloads_gives_each_its_own_bytes(option: int | None) -> None:
+    first, second = {**CALL, "guardrail_information": [VERDICT]}, {**CALL, "litellm_call_id": "call-2"}
+    document = orjson.dumps([first, {"note": "no call"}, second], option=option) + b"\n"
+    assert PAYLOAD.matches(orjson.loads(document))
+    call, verdict, other = PAYLOAD.describe(document).events
+    assert [orjson.loads(document[event.start : event.end]) for event in (call, other)] == [first, second]
+    assert (verdict.start, verdict.end) == (call.end, call.end)
+    assert [event.source_id for event in (call, verdict, other)] == ["call-1", "call-1/guardrail/0", "call-2"]
+    rendered = PAYLOAD.render(document[other.start : other.end], other.fields)
+    assert rendered.output[0].parts[0].text == "hello"
+
+
+def test_equal_calls_of_an_array_that_have_no_id_are_told_apart() -> None:
+    nameless = {**CALL, "id": "", "litellm_call_id": None, "guardrail_information": [VERDICT]}
+    events = PAYLOAD.describe(orjson.dumps([nameless, nameless])).events
+    assert {event.source_id for event in events} == {None}
+    assert [event.position for event in events] == ["0", "0/guardrail/0", "1", "1/guardrail/0"]
+
+
+def test_an_array_of_spend_rows_is_read_and_a_repeated_key_is_flagged_where_it_stands() -> None:
+    """As ``/spend/logs`` answers."""
+    row = orjson.dumps(ROW)
+    document = b"[" + row + b", " + row[:-1] + b',"status":"success"}]'
+    first, second = SPEND.describe(document).events
+    assert "warnings" not in first.fields
+    assert second.fields["warnings"] == ["duplicate_keys"]
+    assert document[first.start : first.end] == row
+
+
+@pytest.mark.parametrize("document", [b"[]", b"[[]]", b'[{"id":1}]', b"7"])
+def test_other_arrays_are_refused(document: bytes) -> None:
+    for adapter in (PAYLOAD, SPEND):
+        assert not adapter.matches(orjson.loads(document))
+        with pytest.raises(RejectedInput):
+            adapter.describe(document)
 
 
 def test_the_two_shapes_are_not_mistaken_for_each_other() -> None:

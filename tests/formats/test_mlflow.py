@@ -52,7 +52,7 @@ def record(value: Any) -> Event:
     return event
 
 
-def test_a_model_version_is_a_change_whose_actor_nobody_recorded() -> None:
+def test_a_version_that_was_created_is_a_change_to_nothing_whose_actor_nobody_recorded() -> None:
     event = record(body("model_version.created", MODEL_VERSION))
     assert event.fields == {
         "kind": "change",
@@ -60,7 +60,7 @@ def test_a_model_version_is_a_change_whose_actor_nobody_recorded() -> None:
         "capture": "complete",
         "time_basis": "source",
         "occurred_at": "2026-03-02T08:27:32.080000Z",
-        "change": {"type": "model", "name": "credit-assistant", "to": "7"},
+        "change": {"type": "model", "name": "credit-assistant/7"},
         "warnings": ["actor_not_recorded"],
     }
     assert (event.source_id, event.position, event.owner, event.subjects) == (None, "", None, {})
@@ -82,7 +82,7 @@ def test_a_model_version_is_a_change_whose_actor_nobody_recorded() -> None:
         (
             "prompt_version.created",
             {"name": "p", "version": 3, "template": "Be kind"},
-            {"type": "prompt", "name": "p", "to": "3"},
+            {"type": "prompt", "name": "p/3"},
         ),
         ("prompt_tag.set", {"name": "p", "key": "k", "value": "v"}, {"type": "prompt", "name": "p"}),
         ("prompt_tag.deleted", {"name": "p", "key": "k"}, {"type": "prompt", "name": "p"}),
@@ -120,13 +120,13 @@ def test_a_receiver_may_add_the_delivery_id() -> None:
 
 def test_an_action_newer_than_the_adapter_is_kept_and_flagged() -> None:
     fields = record(body("model_version.deleted", MODEL_VERSION)).fields
-    assert fields["change"] == {"type": "model", "name": "credit-assistant", "from": "7"}
+    assert fields["change"] == {"type": "model", "name": "credit-assistant/7"}
     assert fields["warnings"] == ["actor_not_recorded", "unknown_action"]
 
 
 def test_a_name_that_is_no_code_stays_in_the_content() -> None:
     event = record(body("model_version.created", {**MODEL_VERSION, "name": "hana@example.org's model"}))
-    assert event.fields["change"] == {"type": "model", "to": "7"}
+    assert event.fields["change"] == {"type": "model"}
     assert event.fields["warnings"] == ["actor_not_recorded", "field_withheld"]
 
 

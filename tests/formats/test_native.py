@@ -115,6 +115,9 @@ def test_everything_a_line_may_say_reaches_the_record() -> None:
         {"subjects": {"friend": [{"type": "email", "id": "a@b.org"}]}},
         {"subjects": {"end_user": ["ann"]}},
         {"owner": "ann"},
+        {"session": {"type": "session", "id": ""}},
+        {"session": {}},
+        {"id": -1},
     ],
 )
 def test_what_is_not_as_promised_is_withheld_from_the_line_and_flagged(more: dict[str, Any]) -> None:
@@ -134,7 +137,10 @@ def test_a_time_without_zone_or_meaning_is_said_to_be_so() -> None:
 def test_a_session_that_may_name_a_person_is_an_identifier() -> None:
     assert event_of(session={"type": "session", "id": "s-1"}).session == Identifier("session", "s-1")
     assert event_of(session="Ann's chat").session == Identifier("session", "Ann's chat")
+    assert event_of(session=-1).session == Identifier("session", "-1"), "an opaque id begins with a letter or digit"
+    assert event_of(session=0).session == "0"
     assert event_of(session="").session is None
+    assert "warnings" not in event_of(session="").fields
 
 
 def test_the_owner_is_the_declared_one_else_the_data_subject_else_the_end_user() -> None:

@@ -118,6 +118,8 @@ def test_metrics_are_an_unsupported_signal(shared_data: Path) -> None:
         ({"gen_ai.operation.name": "daydream"}, None, None),
         ({"gen_ai.operation.name": "daydream", "gen_ai.prompt": "x"}, "inference", ["operation_inferred"]),
         ({"gen_ai.system": "openai", "gen_ai.request.model": "m"}, "inference", ["operation_inferred"]),
+        ({"gen_ai.usage.prompt_tokens": 7, "gen_ai.request.id": "cmpl-9"}, "inference", ["operation_inferred"]),
+        ({"gen_ai.usage.completion_tokens": 3}, "inference", ["operation_inferred"]),
         ({"gen_ai.tool.name": "f"}, "tool", ["operation_inferred"]),
         ({"gen_ai.agent.name": "a"}, None, None),
         ({"http.request.method": "GET"}, None, None),
@@ -164,6 +166,51 @@ def test_sessions_and_people_are_identifiers_and_a_trace_stands_for_a_missing_se
     legacy = event_of({**CHAT, f"{properties}session_id": "s", f"{properties}user_id": "u"})
     assert (legacy.session, legacy.owner) == (Identifier("session:otlp", "s"), Identifier("user_id", "u"))
     assert event_of(CHAT).session == TRACE
+
+
+ASKED_BY_ANN = {**CHAT, "gen_ai.conversation.id": "c-1", "enduser.id": "ann@example.org"}
+ANNS = (Identifier("session:otlp", "c-1"), Identifier("email", "ann@example.org"))
+TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "f"}
+
+
+def test_a_tools_span_belongs_to_the_session_and_the_person_that_its_trace_names() -> None:
+    """Senders write conversation and user on the chat's span or on the root alone."""
+    root = span_of({"http.request.method": "POST", "enduser.id": "ann@example.org", "session.id": "c-1"})
+    for naming in (span_of(ASKED_BY_ANN), root):
+        document = export_of(span_of(TOOL, spanId="1" * 16), naming)
+        tool = FORMAT.describe(document).events[0]
+        assert (tool.fields["kind"], tool.session, tool.owner) == ("tool", *ANNS)
+        assert tool.subjects == {"end_user": (ANNS[1],)}
+        (region,) = FORMAT.describe(document).regions
+        assert (region.end, region.session, region.owner) == (len(document), *ANNS)
+
+
+def test_log_records_of_a_trace_belong_to_the_same_session_and_person() -> None:
+    named = {**span_of(ASKED_BY_ANN), "eventName": "gen_ai.user.message", "timeUnixNano": "1"}
+    details = {**span_of(CHAT), "eventName": "gen_ai.client.inference.operation.details", "timeUnixNano": "2"}
+    for event in FORMAT.describe(logs_of(named, details)).events:
+        assert (event.session, event.owner) == ANNS
+
+
+def test_a_trace_that_names_two_sessions_or_two_persons_gives_none_of_them_away() -> None:
+    bob = {**CHAT, "gen_ai.conversation.id": "c-1", "enduser.id": "bob@example.org"}
+    tool = FORMAT.describe(export_of(span_of(ASKED_BY_ANN), span_of(bob), span_of(TOOL))).events[2]
+    assert (tool.session, tool.owner) == (ANNS[0], None)
+    other = {**ASKED_BY_ANN, "gen_ai.conversation.id": "c-2"}
+    tool = FORMAT.describe(export_of(span_of(ASKED_BY_ANN), span_of(other), span_of(TOOL))).events[2]
+    assert (tool.session, tool.owner) == (TRACE, ANNS[1])
+
+
+def test_one_person_may_be_named_by_more_identifiers_in_one_place_than_in_another() -> None:
+    fuller = {**CHAT, "enduser.id": "ann@example.org", "user.id": "u-7"}
+    tool = FORMAT.describe(export_of(span_of({**CHAT, "user.id": "u-7"}), span_of(fuller), span_of(TOOL))).events[2]
+    assert tool.subjects == {"end_user": (Identifier("email", "ann@example.org"), Identifier("user_id", "u-7"))}
+
+
+def test_another_traces_spans_are_left_alone() -> None:
+    stranger = span_of(TOOL, traceId="2" * 32)
+    tool = FORMAT.describe(export_of(span_of(ASKED_BY_ANN), stranger)).events[1]
+    assert (tool.session, tool.owner) == ("2" * 32, None)
 
 
 def test_slices_are_the_spans_own_bytes_however_the_document_is_written() -> None:
@@ -221,6 +268,27 @@ def test_log_records_point_to_their_span() -> None:
     assert first.source_id == f"{TRACE}/{SPAN}/gen_ai.client.inference.operation.details/1"
 
 
+MESSAGE_EVENTS = ("system.message", "user.message", "assistant.message", "tool.message", "choice")
+
+
+def test_one_call_is_one_inference_whatever_log_records_repeat_of_it() -> None:
+    """A record that belongs to a span, or repeats it, says so: what has neither link is the call itself."""
+    counts = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10}
+    span = span_of({**CHAT, **counts})
+    details = {**span, "eventName": "gen_ai.client.inference.operation.details"}
+    messages = [{**span_of({"gen_ai.system": "x"}), "eventName": f"gen_ai.{name}"} for name in MESSAGE_EVENTS]
+    logs = [{**log, "timeUnixNano": str(number)} for number, log in enumerate([details, *messages], 1)]
+    events = FORMAT.describe(export_of(span)).events + FORMAT.describe(logs_of(*logs)).events
+    assert {event.fields["kind"] for event in events} == {"inference"}
+    call, repeated, *parts = events
+    assert "links" not in call.fields
+    link = {"source": "otlp", "source_id": call.source_id}
+    assert repeated.fields["links"] == [{"relation": "same_as", **link}]
+    assert [part.fields["links"] for part in parts] == [[{"relation": "part_of", **link}]] * len(MESSAGE_EVENTS)
+    assert len({event.source_id for event in events}) == len(events)
+    assert not any("gen_ai_usage_input_tokens" in part.fields for part in parts)
+
+
 def test_an_evaluation_among_a_spans_events_is_a_record_without_content() -> None:
     events = [{"name": "gen_ai.evaluation.result", "timeUnixNano": "1544712660300000000", "attributes": []}]
     call, evaluation = FORMAT.describe(export_of(span_of(CHAT, events=events))).events
@@ -261,6 +329,54 @@ def test_content_in_span_events_and_log_bodies_is_shown() -> None:
     assert texts(choice.output) == [("assistant", "text", "yes")]
     said = FORMAT.render(orjson.dumps({"eventName": "gen_ai.user.message", "body": value_of({"content": "hi"})}), {})
     assert texts(said.input) == [("user", "text", "hi")]
+
+
+def said_event(name: str, **values: Any) -> dict[str, Any]:
+    return {"name": name, "attributes": attributes_of(values)}
+
+
+def content_event(name: str, content: Any) -> dict[str, Any]:
+    """As the Azure AI Inference SDK writes it: JSON in one attribute."""
+    return said_event(name, **{"gen_ai.event.content": orjson.dumps(content).decode()})
+
+
+ASKED = content_event("gen_ai.user.message", {"role": "user", "content": "my question"})
+ANSWERED = content_event("gen_ai.choice", {"message": {"content": "my answer"}, "finish_reason": "stop", "index": 0})
+WITHOUT_CONTENT = content_event("gen_ai.choice", {"finish_reason": "stop", "index": 0})
+
+
+def test_messages_in_span_events_are_captured_content_and_shown() -> None:
+    call = event_of(CHAT, events=[content_event("gen_ai.system.message", {"content": "be kind"}), ASKED, ANSWERED])
+    assert call.fields["capture"] == "complete"
+    rendered = shown(CHAT, events=[content_event("gen_ai.system.message", {"content": "be kind"}), ASKED, ANSWERED])
+    assert texts(rendered.input) == [("system", "text", "be kind"), ("user", "text", "my question")]
+    assert texts(rendered.output) == [("assistant", "text", "my answer")]
+    assert rendered.output[0].finish_reason == "stop"
+
+
+def test_messages_in_span_events_may_have_an_attribute_for_each_key() -> None:
+    asked = said_event("gen_ai.user.message", content='[{"text":"hi"}]')
+    answered = said_event("gen_ai.choice", message="yes", finish_reason="end_turn")
+    assert event_of(CHAT, events=[asked, answered]).fields["capture"] == "complete"
+    rendered = shown(CHAT, events=[asked, answered])
+    assert texts(rendered.input) == [("user", "text", "hi")]
+    assert texts(rendered.output) == [("assistant", "text", "yes")]
+
+
+@pytest.mark.parametrize(
+    ("events", "capture"),
+    [
+        ([], "not_captured"),
+        ([WITHOUT_CONTENT], "not_captured"),
+        ([{"name": "gen_ai.choice"}, {"name": "gen_ai.user.message"}, 7], "not_captured"),
+        ([ASKED], "unknown"),
+        ([ASKED, WITHOUT_CONTENT], "unknown"),
+        ([content_event("gen_ai.assistant.message", {"tool_calls": [{"id": "c"}]}), ANSWERED], "complete"),
+    ],
+)
+def test_an_event_without_content_captures_nothing(events: list[Any], capture: str) -> None:
+    """With recording switched off, senders still write the events, with finish reasons alone."""
+    assert event_of(CHAT, events=events).fields["capture"] == capture
 
 
 @pytest.mark.parametrize(

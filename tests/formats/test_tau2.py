@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,12 @@ AGENT_ANSWERS = {"role": "assistant", "content": "It was sent.", "reasoning": "T
 USER_LEAVES = {"role": "user", "content": "###STOP###", "turn_idx": 5}
 SIMULATION: dict[str, Any] = {
     "id": "b762699f-cf72-4a2f-b500-5bbe1258209c",
+    "task_id": "46",
     "timestamp": "2025-08-01T16:21:03.551563",
+    "termination_reason": "user_stop",
     "reward_info": {"reward": 1.0, "db_check": None, "info": {"note": "all well"}},
     "messages": [USER_ASKS, AGENT_CALLS, RESULT, AGENT_ANSWERS, USER_LEAVES],
+    "trial": 0,
 }
 INFO = {"agent_info": {"llm": "ollama_chat/qwen2.5:7b", "llm_args": {"api_key": "secret"}}}
 FILE: dict[str, Any] = {"timestamp": "2025-08-01", "info": INFO, "tasks": [USER_ASKS], "simulations": [SIMULATION]}
@@ -116,6 +120,7 @@ def test_a_conversation_becomes_answers_tool_results_and_a_verdict() -> None:
     assert (last_word.fields["status"], last_word.fields["warnings"]) == ("unknown", ["unanswered"])
     assert (verdict.fields["kind"], verdict.fields["seq"]) == ("evaluation", 5)
     assert verdict.fields["occurred_at"] == "2025-08-01T16:21:03.551563Z"
+    assert verdict.fields["links"] == [{"relation": "part_of", "source": "tau2", "source_id": "task:46/trial:0"}]
 
 
 def test_a_simulation_is_a_session_and_owns_its_region() -> None:
@@ -150,12 +155,67 @@ def test_a_tool_that_the_user_ran_stays_with_the_users_words() -> None:
     assert verdict.fields["time_basis"] == "none", "a simulation without message times carries placeholders"
 
 
+def test_an_answer_that_the_environment_refused_is_an_error() -> None:
+    refused = {**AGENT_ANSWERS, "errors": ["Invalid message format. Original message: ..."]}
+    document = file_with(refused, {**AGENT_ANSWERS, "errors": []}, {**AGENT_ANSWERS, "errors": None})
+    events = FORMAT.describe(document).events[1:]
+    assert [event.fields["status"] for event in events] == ["error", "ok", "ok"]
+    shown = FORMAT.render(document[events[0].start : events[0].end], events[0].fields)
+    assert shown.facts == (("errors", '["Invalid message format. Original message: ..."]'),)
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("user_stop", {"status": "ok"}),
+        ("agent_stop", {"status": "ok"}),
+        ("max_steps", {"status": "error", "error_type": "max_steps"}),
+        ("too_many_errors", {"status": "error", "error_type": "too_many_errors"}),
+        ("agent_error", {"status": "error", "error_type": "agent_error"}),
+        ("because of Anna", {"status": "error", "warnings": ["field_withheld"]}),
+        (7, {"status": "error", "warnings": ["field_withheld"]}),
+        (None, {"status": "unknown"}),
+    ],
+)
+def test_the_verdict_says_how_the_run_ended(reason: Any, said: dict[str, Any]) -> None:
+    verdict = FORMAT.describe(file_with(USER_ASKS, AGENT_ANSWERS, termination_reason=reason)).events[0]
+    assert {key: verdict.fields[key] for key in ("status", "error_type", "warnings") if key in verdict.fields} == said
+    facts = dict(FORMAT.render(b'{"reward":0.0}', verdict.fields).facts)
+    assert facts.get("ended by") == said.get("error_type")
+
+
+@pytest.mark.parametrize(
+    ("named", "facts"),
+    [
+        ({"task_id": "[mobile_data]bad_network[PERSONA:None]"}, ("[mobile_data]bad_network[PERSONA:None]", "0")),
+        ({"task_id": 7, "trial": 3}, ("7", "3")),
+        ({"task_id": "a/trial:b", "trial": None}, ("a/trial:b", None)),
+        ({"task_id": "Anna's task"}, (None, None)),
+        ({"task_id": ""}, (None, None)),
+    ],
+)
+def test_the_verdict_names_task_and_trial(named: dict[str, Any], facts: tuple[str | None, str | None]) -> None:
+    """They stand outside the verdict's bytes: the line carries them, if they are codes."""
+    verdict = FORMAT.describe(file_with(AGENT_ANSWERS, **named)).events[0]
+    shown = dict(FORMAT.render(b'{"reward":0.0}', verdict.fields).facts)
+    assert (shown.get("task"), shown.get("trial")) == facts
+    assert verdict.fields.get("warnings") == (["field_withheld"] if "Anna" in str(named) else None)
+
+
+def test_real_runs_say_how_they_ended(shared_data: Path) -> None:
+    """The data has 448 runs that the user ended, five at the step limit, two of too many errors, nine agent errors."""
+    ends: Counter[str] = Counter()
+    for path in real_files(shared_data):
+        for event in FORMAT.describe(path.read_bytes()).events:
+            if event.fields["kind"] == "evaluation":
+                ends[event.fields.get("error_type", event.fields["status"])] += 1
+    assert ends == {"ok": 448, "max_steps": 5, "too_many_errors": 2, "agent_error": 9}
+
+
 def test_a_reused_call_id_means_the_latest_call() -> None:
     document = file_with(AGENT_CALLS, RESULT, AGENT_CALLS, RESULT, RESULT)
-    links = [
-        event.fields["links"][0]["source_id"] for event in FORMAT.describe(document).events if "links" in event.fields
-    ]
-    assert [link.partition("#")[2] for link in links] == ["0", "2", "2"]
+    links = [link for event in FORMAT.describe(document).events for link in event.fields.get("links", ())]
+    assert [link["source_id"].partition("#")[2] for link in links if link["relation"] == "tool_of"] == ["0", "2", "2"]
 
 
 def test_a_result_without_its_call_is_kept_and_flagged() -> None:
@@ -241,7 +301,7 @@ def test_render_shows_what_was_asked_and_what_came_back() -> None:
         ("text", "It was sent."),
     ]
     assert (last_word.output, last_word.notes) == ((), ("no answer is recorded",))
-    assert verdict.facts == (("reward", "1.0"), ("info", '{"note":"all well"}'))
+    assert verdict.facts == (("task", "46"), ("trial", "0"), ("reward", "1.0"), ("info", '{"note":"all well"}'))
 
 
 def test_all_real_files_keep_every_message_once(shared_data: Path) -> None:

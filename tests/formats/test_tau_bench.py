@@ -62,7 +62,8 @@ def test_a_run_becomes_answers_tool_results_and_a_verdict() -> None:
     ]
     verdict, call, result, last_word = described.events
     common = {"source": "tau_bench", "capture": "complete", "time_basis": "none"}
-    assert verdict.fields == {**common, "kind": "evaluation", "seq": 5, "status": "ok"}
+    task = {"relation": "part_of", "source": "tau_bench", "source_id": "task:0/trial:2"}
+    assert verdict.fields == {**common, "kind": "evaluation", "seq": 5, "status": "ok", "links": [task]}
     assert call.fields == {**common, "kind": "inference", "seq": 2, "status": "ok", "gen_ai_operation_name": "chat"}
     assert result.fields == {
         **common,
@@ -109,8 +110,19 @@ def test_without_a_full_verdict_the_bare_reward_is_sealed() -> None:
     document = encoded([{**RUN, "info": {"task": {}, "reward_info": None}}])
     verdict = FORMAT.describe(document).events[0]
     assert document[verdict.start : verdict.end] == b"0.0"
-    assert FORMAT.render(b"0.0", verdict.fields).facts == (("reward", "0.0"),)
+    assert FORMAT.render(b"0.0", verdict.fields).facts == (("task", "0"), ("trial", "2"), ("reward", "0.0"))
     assert (verdict.owner, verdict.subjects) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [("Error: payment amount does not add up", "error"), ("No Error: all well", "unknown"), ("", "unknown")],
+)
+def test_a_tools_result_that_begins_with_error_is_one(content: str, status: str) -> None:
+    """tau-bench has no other mark of failure, and none of success."""
+    document = encoded([{**RUN, "traj": [AGENT_CALLS, {**RESULT, "content": content}]}])
+    result = FORMAT.describe(document).events[2]
+    assert (result.fields["kind"], result.fields["status"]) == ("tool", status)
 
 
 def test_render_shows_the_call_and_its_result() -> None:
@@ -146,6 +158,7 @@ def test_the_real_file_keeps_every_message_once(shared_data: Path) -> None:
     assert len({region.session for region in described.regions}) == 200
     assert sum(event.fields["kind"] == "evaluation" for event in described.events) == 200
     assert {event.fields["time_basis"] for event in described.events} == {"none"}
+    assert sum(event.fields["kind"] == "tool" and event.fields["status"] == "error" for event in turns) == 73
 
 
 def test_no_real_line_names_a_person(shared_data: Path) -> None:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import delete, update
 
-from ledger.errors import NotFoundError
+from ingest import pipeline
+from ingest.inputs import Own, Source, expand
+from ingest.pipeline import Pipeline
+from ledger import entries
+from ledger.errors import NotFoundError, UsageError
+from ledger.keyring import tables
+from ledger.keyring.engine import transaction
+from ledger.log import LogWriter
+from ledger.store import Store, load_signer
 from ledger.verify import Verdict
 
 
@@ -91,6 +100,18 @@ def test_a_log_whose_last_line_was_being_written_is_taken_in_anew(installation: 
     assert_whole(installation, path)
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_log_whose_last_line_gets_its_end_later_goes_on(installation: Any, tmp_path: Path, end: bytes) -> None:
+    path = write(tmp_path / "a.jsonl", event(1), event(2).rstrip())
+    first = installation.ingest(path)
+    write(path, event(1), event(2).rstrip(), end, event(3))
+    second = installation.ingest(path)
+    assert first.refs == second.refs, "it is the same input"
+    assert (second.kinds, second.known) == ({"inference": 1, "envelope": 1}, 0)
+    assert ids(installation) == {"call-1": 1, "call-2": 1, "call-3": 1}
+    assert_whole(installation, path)
+
+
 def test_an_empty_log_is_understood_when_it_has_lines(installation: Any, tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", b"")
     installation.ingest(path)
@@ -107,6 +128,24 @@ def test_a_changed_file_is_a_new_input(installation: Any, tmp_path: Path) -> Non
     assert first.refs != second.refs
     assert (second.kinds["inference"], second.known) == (1, 2)
     assert_whole(installation, path)
+
+
+def test_a_file_that_is_changed_and_changed_back_is_what_it_was(installation: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    one, other, third = event(1), event(2), event(3)
+    for content, unchanged in ((one, 0), (other, 0), (one, 1), (other, 1), (third, 0), (one, 1), (one + other, 0)):
+        write(path, content)
+        assert installation.ingest(path).unchanged == unchanged
+        assert installation.reconstruct(path) == [content]
+    assert installation.verify("deep").verdict is Verdict.INTACT
+
+
+def test_a_file_that_was_a_copy_and_is_written_anew_is_itself(installation: Any, tmp_path: Path) -> None:
+    path, copy = write(tmp_path / "a.jsonl", event(1)), write(tmp_path / "copy.jsonl", event(1))
+    installation.ingest(path, copy)
+    write(copy, event(2))
+    installation.ingest(copy)
+    assert_whole(installation, path, copy)
 
 
 def test_a_record_that_was_changed_is_kept_beside_the_first(installation: Any, tmp_path: Path) -> None:
@@ -159,6 +198,29 @@ def test_what_cannot_be_understood_is_sealed_all_the_same(installation: Any, tmp
     summary = installation.ingest(path)
     assert summary.kinds == {"rejected": 1}
     assert summary.rejected.total() == 1
+    assert_whole(installation, path)
+
+
+def test_what_was_sealed_without_being_understood_is_not_sealed_again_and_is_counted(
+    installation: Any, tmp_path: Path
+) -> None:
+    path, copy = write(tmp_path / "a.txt", b"no log\n"), tmp_path / "copy.txt"
+    assert installation.ingest(path).not_understood == 0
+    copy.write_bytes(path.read_bytes())
+    again = installation.ingest(path, copy, write(tmp_path / "b.jsonl", event(1)), format_name="evidence")
+    assert (again.inputs, again.unchanged, again.not_understood) == (3, 2, 2)
+
+
+def test_a_log_of_webhooks_is_read_line_by_line_though_its_deployments_come_late(
+    installation: Any, tmp_path: Path
+) -> None:
+    hook = {"action": "created", "repository": {"id": 1}, "sender": {"login": "omar-d"}}
+    pushes = [orjson.dumps(hook | {"ref": f"refs/heads/{number}"}) + b"\n" for number in range(60)]
+    deployment = {"id": 7, "sha": "5275a45b", "environment": "production", "created_at": "2025-03-01T09:00:00Z"}
+    path = write(tmp_path / "hooks.jsonl", *pushes, orjson.dumps(hook | {"deployment": deployment}) + b"\n")
+    summary = installation.ingest(path)
+    assert summary.kinds == {"rejected": 60, "change": 1}
+    assert summary.rejected == {"unknown_shape": 60}
     assert_whole(installation, path)
 
 
@@ -219,6 +281,32 @@ def test_what_lies_about_is_found_and_what_is_no_file_is_not(installation: Any, 
         installation.ingest(tmp_path / "missing")
 
 
+@pytest.mark.parametrize("name", ["dbl::x.jsonl", "zip::memory.jsonl", "data:x.jsonl", "a#b%41.jsonl", "x?.jsonl"])
+def test_a_file_may_be_named_like_a_url(installation: Any, tmp_path: Path, name: str, monkeypatch: Any) -> None:
+    path = write(tmp_path / name, event(1))
+    monkeypatch.chdir(tmp_path)
+    assert installation.ingest(Path(name)).records == 1
+    assert_whole(installation, path)
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_does_not_stop_the_others(
+    installation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [write(tmp_path / f"{number}.jsonl", event(number)) for number in range(3)]
+
+    def listed(names: Iterable[str], own: Own) -> tuple[list[Source], int]:
+        found = expand(names, own)
+        paths[1].unlink()
+        return found
+
+    monkeypatch.setattr(pipeline, "expand", listed)
+    summary = installation.ingest(*paths)
+    assert (summary.inputs, summary.records) == (2, 2)
+    assert list(summary.unreadable) == [str(paths[1])]
+    assert "No such file" in summary.unreadable[str(paths[1])]
+    assert_whole(installation, paths[0], paths[2])
+
+
 def test_no_name_and_no_content_stands_outside_what_is_encrypted(installation: Any, tmp_path: Path) -> None:
     """Not in a line, an entry, an object's name or the metadata of a file."""
     secret = "Ana Example"
@@ -237,4 +325,57 @@ def test_no_name_and_no_content_stands_outside_what_is_encrypted(installation: A
     for record in installation.lines():
         assert secret not in str(record)
         assert "ana@" not in str(record)
+    assert_whole(installation, path)
+
+
+def test_the_stores_own_files_are_no_inputs(installation: Any) -> None:
+    """Whoever ingests the folder that the installation stands in does not seal its keys for ever."""
+    folder = installation.config.parent
+    log = write(folder / "log.jsonl", event(1))
+    summary = installation.ingest(folder)
+    private = folder / f"{installation.config.stem}-private"
+    keys = {f"{name}.key" for name in ("admin", "writer", "privacy", "log", "kek")}
+    assert keys <= {path.name for path in private.iterdir()}
+    assert summary.own_files > len(keys)
+    assert set(summary.refs) == {str(log), str(installation.config)}
+    again = installation.ingest(folder)
+    assert (again.unchanged, again.records) == (2, 0)
+    for path in (private / "admin.key", private, installation.folder):
+        with pytest.raises(UsageError, match="belongs to the store itself"):
+            installation.ingest(path)
+
+
+def test_an_empty_path_is_not_this_folder(installation: Any) -> None:
+    with installation.open() as store, pytest.raises(UsageError, match="an empty path"):
+        Pipeline(store).run([""])
+
+
+def erase(store: Store, value: str) -> None:
+    """Destroy a person's keys and identifiers, and commit the entry that says so."""
+    (ref,) = store.keyring.lookup(value)
+    with transaction(store.keyring.engine) as connection:
+        connection.execute(delete(tables.data_keys).where(tables.data_keys.c.ref == ref))
+        connection.execute(update(tables.subjects).where(tables.subjects.c.ref == ref).values(state="erased"))
+        connection.execute(delete(tables.identifiers))
+    signer = load_signer(store.settings.privacy_key)  # type: ignore[arg-type]
+    LogWriter(store.objects, store._reader, [signer]).append([entries.encode("erasure", {"subjects": [ref]})])
+
+
+def test_a_person_who_is_erased_while_their_records_are_built_is_sealed_under_a_new_key(
+    installation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sealed after an erasure is not covered by it: under the destroyed key it would be lost for ever."""
+    path = write(tmp_path / "log.jsonl", event(1, subjects={"end_user": [{"type": "email", "id": "ana@example.org"}]}))
+    append = Store.append
+
+    def erased_first(store: Store, *given: Any) -> Any:
+        monkeypatch.setattr(Store, "append", append)
+        with installation.open() as privacy:
+            erase(privacy, "ana@example.org")
+        return append(store, *given)
+
+    monkeypatch.setattr(Store, "append", erased_first)
+    assert installation.ingest(path).records == 1
+    report = installation.verify("deep")
+    assert (report.verdict, report.explained) == (Verdict.INTACT, {})
     assert_whole(installation, path)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, select, update
 
 from ledger import kek
 from ledger.errors import ConfigError, ErasedError, KeyringError
-from ledger.keyring import tables
-from ledger.keyring.engine import open_engine, transaction
+from ledger.keyring import engine, tables
+from ledger.keyring.access_numbers import AccessNumbers
+from ledger.keyring.bookmarks import Bookmarks
+from ledger.keyring.engine import destroying, empty_log, open_engine, reading, transaction
 from ledger.keyring.identifiers import Identifier, mac_input, normalise
-from ledger.keyring.keyring import Keyring
+from ledger.keyring.keyring import Keyring, _seal
 from ledger.keytree import KeyTree
 
 ANA = Identifier("email", "Ana@Example.org")
@@ -159,6 +163,107 @@ def test_trees_are_kept_by_path(keyring: Keyring) -> None:
     assert keyring.tree("content/a") == tree
     with pytest.raises(KeyringError, match="not in this keyring"):
         keyring.tree("content/b")
+
+
+def test_a_tree_that_was_destroyed_is_told_from_one_that_is_not_here(keyring: Keyring) -> None:
+    keyring.put_tree("content/a", KeyTree.generate())
+    with destroying(keyring.engine) as connection:
+        values = {"sealed": None, "state": "expired", "ended_at": "2026-11-20T00:00:00Z"}
+        connection.execute(update(tables.partition_trees).values(values))
+    with pytest.raises(ErasedError, match="expired"):
+        keyring.tree("content/a")
+
+
+def rotate(folder: Path) -> None:
+    """What a rotation leaves: all that lives under a new epoch key, and the old one destroyed."""
+    keyring = Keyring.open(f"sqlite:///{folder / 'keyring.db'}", provider(folder))
+    new, number = secrets.token_bytes(32), keyring.epoch + 1
+    with destroying(keyring.engine) as connection:
+        connection.execute(
+            insert(tables.epochs), {"epoch": number, "wrapped": provider(folder).wrap(new), "created_at": "now"}
+        )
+        sealed = _seal(new, b"bookmark", keyring._bookmark_key)
+        bookmark = update(tables.meta).where(tables.meta.c.name == "bookmark_key")
+        connection.execute(bookmark.values(value=sealed, epoch=number))
+        for row in connection.execute(select(tables.data_keys)).all():
+            wrapped = aes_key_wrap(new, keyring.unwrap(row.epoch, row.wrapped))
+            here = update(tables.data_keys).where(tables.data_keys.c.ref == row.ref)
+            connection.execute(here.values(epoch=number, wrapped=wrapped))
+        connection.execute(delete(tables.identifiers))
+        connection.execute(delete(tables.epochs).where(tables.epochs.c.epoch < number))
+    keyring.close()
+
+
+@pytest.fixture
+def rotated(keyring: Keyring, tmp_path: Path) -> Keyring:
+    """A keyring that a long-lived process has open, and that another process has rotated."""
+    keyring.resolve([ANA])
+    rotate(tmp_path)
+    return keyring
+
+
+def test_after_a_rotation_elsewhere_nothing_is_written_under_the_old_epoch(rotated: Keyring, tmp_path: Path) -> None:
+    reference = rotated.resolve([ANA])[ANA]
+    key = rotated.data_keys([reference])[reference]
+    tree = KeyTree.generate()
+    rotated.put_tree("content/a", tree)
+    spool = AccessNumbers(rotated).new_spool("f" * 32)
+    ref = Bookmarks(rotated).add_input("file:///a", "litellm/1", "lines")
+
+    later = Keyring.open(f"sqlite:///{tmp_path / 'keyring.db'}", provider(tmp_path))
+    assert later.epoch == rotated.epoch == 2
+    assert later.resolve([ANA]) == {ANA: reference}
+    assert later.data_keys([reference]) == {reference: key}
+    assert later.tree("content/a") == tree
+    assert AccessNumbers(later).key(spool.spool) == spool.key
+    assert [item.ref for item in Bookmarks(later).inputs_at("file:///a")] == [ref]
+    later.close()
+
+
+def test_after_a_rotation_elsewhere_a_person_is_still_found(keyring: Keyring, tmp_path: Path) -> None:
+    """An index key of the old epoch would find nobody, which is no answer to a person who asks."""
+    rotate(tmp_path)
+    other = Keyring.open(f"sqlite:///{tmp_path / 'keyring.db'}", provider(tmp_path))
+    reference = other.resolve([ANA])[ANA]
+    key = other.data_keys([reference])[reference].key
+    other.close()
+    assert keyring.lookup("ana@example.org") == [reference]
+    rotate(tmp_path)
+    assert keyring.data_key(reference, 1) == key
+
+
+@pytest.mark.parametrize("opened", [1, 3])
+def test_a_destroyed_key_stands_in_no_file(keyring: Keyring, tmp_path: Path, opened: int) -> None:
+    """Not in the write-ahead log either, and not while other processes have the keyring open."""
+    others = [Keyring.open(f"sqlite:///{tmp_path / 'keyring.db'}", provider(tmp_path)) for _ in range(opened)]
+    numbers = AccessNumbers(keyring)
+    spool = numbers.new_spool("f" * 32).spool
+    with reading(keyring.engine) as connection:
+        wrapped = bytes(connection.execute(select(tables.spools.c.wrapped)).scalar_one())
+    assert any(wrapped in path.read_bytes() for path in tmp_path.glob("keyring.db*"))
+    numbers.sealed([spool])
+    for path in tmp_path.glob("keyring.db*"):
+        assert wrapped not in path.read_bytes(), path.name
+    for other in others:
+        other.close()
+
+
+def test_who_reads_at_length_delays_no_sealing(
+    keyring: Keyring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key is gone for every reader; the log is emptied by the next destruction."""
+    monkeypatch.setattr(engine, "FORGET_MS", 50)
+    other = Keyring.open(f"sqlite:///{tmp_path / 'keyring.db'}", provider(tmp_path))
+    numbers = AccessNumbers(keyring)
+    spool, next_one = numbers.new_spool("f" * 32).spool, numbers.new_spool("f" * 32).spool
+    with reading(other.engine) as connection:
+        wrapped = bytes(connection.execute(select(tables.spools.c.wrapped)).scalars().first() or b"")
+        numbers.sealed([spool])
+        assert numbers.key(spool) is None
+        assert not empty_log(keyring.engine)
+    numbers.sealed([next_one])
+    assert not any(wrapped in path.read_bytes() for path in tmp_path.glob("keyring.db*"))
+    other.close()
 
 
 def test_no_identifier_and_no_key_stands_in_the_file(keyring: Keyring, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from ledger.errors import NotFoundError
+from ledger.errors import NotFoundError, UsageError
+from replay.query import query
 from replay.sessions import Filter, find_sessions, resolve_session
 
 Turn = Callable[..., dict[str, Any]]
@@ -75,6 +77,14 @@ def test_a_session_matches_a_period_that_it_overlaps(
     assert found(three, **period) == expected
 
 
+def test_a_period_at_the_end_of_time_is_one_and_what_is_no_time_is_refused(three: Any) -> None:
+    assert found(three, until="9999-12-31T23:59:59Z", since="0001-01-01T00:00:00Z") == ["c", "b", "a"]
+    assert found(three, since="10000-01-01T00:00:00Z") == []
+    for text in ("yesterday", "", "2026-02-30", "294300-01-01T00:00:00Z"):
+        with pytest.raises(UsageError, match="is no time"):
+            found(three, since=text)
+
+
 def test_filters_are_joined(three: Any) -> None:
     assert found(three, decision="blocked") == ["b"]
     assert found(three, model="m-a") == ["a"]
@@ -102,6 +112,21 @@ def test_a_person_is_found_by_any_identifier_however_a_source_wrote_it(desk: Any
 def test_leonie_s_sessions_in_the_sample(sample: Any) -> None:
     """Five sessions of her own, four of the chat service and one of the gateway (sample_data/README.md)."""
     assert len(found(sample, user="HV-104417")) == 5
+
+
+def test_a_trace_without_a_model_call_is_no_session_and_its_file_comes_back(desk: Any, turn: Turn) -> None:
+    span = {"traceId": "1" * 32, "spanId": "a" * 16, "name": "GET /", "startTimeUnixNano": "1760000000000000000"}
+    path = desk.folder / "trace.jsonl"
+    path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}) + "\n")
+    desk.installation.ingest(path)
+    desk.ingest(turn("q", "a", id="e1"))
+
+    with desk.installation.open() as store:
+        listed = query(store, "SELECT session FROM sessions").rows()
+
+    assert found(desk) == ["s1"]
+    assert listed == [["s1"]]
+    assert desk.installation.reconstruct(path) == [path.read_bytes()]
 
 
 def test_a_session_is_named_by_a_unique_beginning(sample: Any) -> None:

@@ -68,6 +68,46 @@ def test_without_times_and_sequence_the_order_of_the_input_stays(desk: Any, turn
     assert ids(desk.replay("s1")) == ["b", "c", "a"]
 
 
+def untimed(own_id: str, relation: str, to: str, kind: str = "policy") -> dict[str, Any]:
+    link = {"relation": relation, "source": "chat", "id": to}
+    return {"kind": kind, "source": "chat", "id": own_id, "session": "s1", "links": [link]}
+
+
+def test_what_has_no_time_stands_right_behind_the_record_that_it_belongs_to(desk: Any, turn: Turn) -> None:
+    desk.ingest(
+        untimed("verdict-on-2", "part_of", "call-2"),
+        untimed("tool-of-1", "tool_of", "call-1", "tool"),
+        untimed("verdict-on-the-tool", "caused_by", "tool-of-1"),
+        untimed("another-on-2", "part_of", "call-2"),
+        untimed("of-a-call-that-is-not-here", "part_of", "call-9"),
+        turn("q", "a", id="call-1", time="2025-03-01T10:00:00Z"),
+        turn("q", "a", id="call-2", time="2025-03-01T10:01:00Z"),
+        turn("q", "a", id="call-3", time="2025-03-01T10:02:00Z"),
+    )
+
+    assert ids(desk.replay("s1")) == [
+        "of-a-call-that-is-not-here",
+        *("call-1", "tool-of-1", "verdict-on-the-tool"),
+        *("call-2", "verdict-on-2", "another-on-2"),
+        "call-3",
+    ]
+
+
+def test_records_that_belong_to_each_other_in_a_circle_are_all_shown(desk: Any, turn: Turn) -> None:
+    desk.ingest(
+        turn("q", "a", id="call", time="2025-03-01T10:00:00Z"),
+        untimed("itself", "part_of", "itself"),
+        untimed("a", "part_of", "b"),
+        untimed("b", "part_of", "a"),
+        untimed("c", "part_of", "a"),
+    )
+
+    shown = ids(desk.replay("s1"))
+
+    assert sorted(shown) == ["a", "b", "c", "call", "itself"]
+    assert shown[-1] == "call"
+
+
 def test_a_session_over_several_partitions_is_one(desk: Any, turn: Turn) -> None:
     desk.ingest(turn("q", "a", id="late", time="2025-03-02T10:00:00Z"))
     desk.ingest(turn("q", "a", id="early", time="2025-03-01T10:00:00Z"))

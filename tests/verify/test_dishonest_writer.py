@@ -7,15 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import io
+import secrets
 from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import delete, update
 
-from ledger import canonical, merkle, partition_writer
+from ledger import canonical, entries, merkle, partition_writer
+from ledger.keyring import tables
+from ledger.keyring.engine import transaction
+from ledger.log import LogWriter
+from ledger.store import load_signer
 from ledger.verify import Verdict
+from ledger.verify.checked import Checked
+from ledger.verify.contents import check_inputs
+from ledger.verify.lines import Rows
 
 FIELDS = {
     "kind": "inference",
@@ -41,9 +50,8 @@ def commit(installation: Any, change: Callable[[pa.Table], pa.Table] | None = No
         stated = {"path": place.events, "size": len(events), "sha256": hashlib.sha256(events).hexdigest()}
         root = merkle.root(merkle.leaf_hashes(lines)).hex()
         partition_writer.write(store.objects, place, built._replace(events=events))
-        store.append(
-            [("partition", {**built.body, "events": stated, "root": root, "retention_class": "standard", **body})]
-        )
+        fixed = {"date": "2026-10-01", "retention_class": "standard", "inputs": []}
+        store.append([("partition", {**built.body, "events": stated, "root": root, **fixed, **body})])
         store.publish()
     path: str = place.events
     return path
@@ -164,3 +172,136 @@ def test_without_keys_deep_still_compares_the_content_files_with_their_entries(i
     assert installation.verify("deep", open_decryptor=None).verdict is Verdict.TAMPERED
     path.unlink()
     assert installation.verify("deep", open_decryptor=None).verdict is Verdict.LOST
+
+
+def seal(installation: Any, *contents: bytes, change: Callable[[bytes, bytes], tuple[bytes, bytes]]) -> list[str]:
+    """One partition of records with two owners in turn, its files changed before they are listed; the owners."""
+    with installation.open() as store:
+        place, tree = store.new_partition("2026-10-01")
+        owners = [store.bookmarks.add_input(f"owner {number}", "", "blocks") for number in range(2)]
+        rows = [
+            partition_writer.Row(FIELDS | {"source_id": str(number)}, content, owners[number % 2])
+            for number, content in enumerate(contents)
+        ]
+        built = partition_writer.build(rows, place, tree, store.keyring.data_keys(owners))
+        events, content = change(built.events, built.content)
+        partition_writer.write(store.objects, place, built._replace(events=events, content=content))
+        stated = {
+            name: {"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, path, data in (("events", place.events, events), ("content", place.content, content))
+        }
+        fixed = {"date": "2026-10-01", "retention_class": "standard", "inputs": []}
+        store.append([("partition", {**built.body, **stated, **fixed})])
+        store.publish()
+    return owners
+
+
+def test_a_later_chunk_that_does_not_open_is_no_intact_content(installation: Any) -> None:
+    def noise(events: bytes, content: bytes) -> tuple[bytes, bytes]:
+        texts = pq.read_table(io.BytesIO(content)).column("ciphertext").to_pylist()
+        assert len(texts) == 2
+        return events, changed(content, set_column("ciphertext", [texts[0], secrets.token_bytes(len(texts[1]))]))
+
+    seal(installation, secrets.token_bytes(17 << 20), change=noise)
+    report = installation.verify("deep")
+    assert report.verdict is Verdict.UNVERIFIABLE
+    assert any("1 contents do not open" in finding.reason for finding in report.findings)
+
+
+def test_chunks_that_reach_into_another_rows_segment_are_named(installation: Any) -> None:
+    seal(installation, b"first", b"second", change=lambda e, c: (changed(e, set_column("chunks", [2, 1])), c))
+    report = installation.verify("deep")
+    assert report.verdict is Verdict.TAMPERED
+    assert {"the chunks of the row are in segments of other rows"} <= {finding.reason for finding in report.findings}
+
+
+def test_content_of_the_living_does_not_pass_for_that_of_the_erased(installation: Any) -> None:
+    """The content file names an erased owner; the line names somebody who is there."""
+    gone = seal(installation, b"hers", b"his", change=lambda e, c: (e, c))[0]
+    with installation.open() as store:
+        living = store.reference("email", "living@example.com")
+        place, tree = store.new_partition("2026-10-01")
+        row = partition_writer.Row(FIELDS | {"source_id": "hidden"}, b"hidden", living)
+        built = partition_writer.build([row], place, tree, store.keyring.data_keys([living]))
+        content = changed(built.content, set_column("owner", [gone]))
+        partition_writer.write(store.objects, place, built._replace(content=content))
+        stated = {"path": place.content, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        fixed = {"date": "2026-10-01", "retention_class": "standard", "inputs": []}
+        store.append([("partition", {**built.body, "content": stated, **fixed})])
+        erase(store, gone)
+    report = installation.verify("deep")
+    assert report.verdict is Verdict.TAMPERED
+    assert report.explained == {"erased": 1}
+
+
+def erase(store: Any, owner: str) -> None:
+    """Destroy an owner's keys and commit the entry that says so."""
+    with transaction(store.keyring.engine) as connection:
+        connection.execute(delete(tables.data_keys).where(tables.data_keys.c.ref == owner))
+        connection.execute(update(tables.subjects).where(tables.subjects.c.ref == owner).values(state="erased"))
+    signer = load_signer(store.settings.privacy_key)
+    LogWriter(store.objects, store._reader, [signer]).append([entries.encode("erasure", {"subjects": [owner]})])
+    store.publish()
+
+
+SPOOL = "ab" * 16
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        pytest.param([{"spool": SPOOL, "first": 1, "last": 5}], id="no partition holds the records"),
+        pytest.param([{"spool": SPOOL, "first": 7, "last": 7, "missing": [[7, 7]]}], id="the first numbers left out"),
+        pytest.param([{"spool": SPOOL, "first": 1, "last": 2, "missing": [[1, 2]]}] * 2, id="stated twice"),
+    ],
+)
+def test_access_numbers_are_stated_once_from_the_first_and_have_their_records(
+    installation: Any, statements: list[dict[str, Any]]
+) -> None:
+    commit(installation)
+    with installation.open() as store:
+        for statement in statements:
+            store.append([("heartbeat", {"spools": [statement]})])
+        store.publish()
+    assert installation.verify("fast").verdict is Verdict.TAMPERED
+
+
+@pytest.mark.parametrize("change", ["rows", "digest", "ref"])
+def test_what_an_entry_says_of_its_inputs_is_compared(installation: Any, tmp_path: Any, change: str) -> None:
+    source = tmp_path / "note.txt"
+    source.write_text("not a log\n")
+    installation.ingest(source)
+    with installation.open() as store:
+        (entry,) = store.history.partitions()
+        (stated,) = entry.value["inputs"]
+        other = {"rows": stated["rows"] + 1, "digest": "0" * 64, "ref": "0" * 32}[change]
+        assert stated[change] != other
+        again = {name: value for name, value in entry.value.items() if name not in {"_", "type"}}
+        # The same files under another entry: what is said of the inputs is compared all the same.
+        store.append([("partition", again | {"inputs": [stated | {change: other}]})])
+        store.publish()
+    reasons = [finding.reason for finding in installation.verify("deep").findings]
+    assert any("input" in reason for reason in reasons), reasons
+
+
+def test_a_commitment_that_is_no_hash_has_no_digest() -> None:
+    """It can stand in a line that was altered, which is named as such; comparing goes on."""
+    portion = ("0" * 32, 0)
+    stated = [{"ref": portion[0], "step": portion[1], "rows": 1, "digest": "0" * 64}]
+    rows = Rows([bytes(32)], ["no hash"], ["0" * 32], ([0], [0], [1]), {portion: [(0, "no hash")]})
+    checked = Checked()
+    check_inputs({"events": {"path": "events/x"}}, stated, rows, Root(), checked)
+    assert [problem.verdict for problem in checked.problems] == ["tampered"]
+
+
+class Root:
+    """Keys of a partition that holds its whole root."""
+
+    def root(self) -> bytes:
+        return bytes(32)
+
+    def prepare(self, owners: set[tuple[str, int]], segment_count: int) -> None:
+        raise AssertionError
+
+    def unseal(self, number: int, owner: str, version: int, sealed: Any) -> Any:
+        raise AssertionError
