@@ -148,14 +148,6 @@ def opened(store: Store) -> Iterator[Catalog]:
         catalog.connection.close()
 
 
-def attach(connection: duckdb.DuckDBPyConnection, store: Store) -> Path:
-    """Attach the catalog's file, read-only, as ``catalog``; returns its path. Raises StorageError like ``opened``."""
-    path = store.settings.cache / _FILE
-    quoted = str(path).replace("'", "''")
-    _patiently(lambda: connection.execute(f"ATTACH '{quoted}' AS catalog (READ_ONLY)"))
-    return path
-
-
 def _open(store: Store) -> Catalog:
     """The synced catalog; a file that is no catalog, or a damaged one, is made again: it is a cache."""
     path = store.settings.cache / _FILE

@@ -581,7 +581,7 @@ def check_files(bundle: Bundle, result: Result) -> dict[str, Any]:
         result.add(TAMPERED, name, "is not listed in the manifest")
     expected = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
     if bundle.read(SUMS, _MAX_MANIFEST) != expected:
-        result.add(TAMPERED, SUMS, "states other sums than the manifest")
+        result.add(TAMPERED, SUMS, "states other sums than manifest.json")
     return manifest
 
 
