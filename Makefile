@@ -47,7 +47,7 @@ test-wheel: $(VENV)/.dev $(WHEEL_VENV)/.dev
 	@rm -rf build/wheel
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check wheel --no-deps --no-build-isolation -w build/wheel .
 	@$(WHEEL_VENV)/bin/python $(PIP_INSTALL) --no-index --no-deps --force-reinstall build/wheel/*.whl
-	@away=$$(mktemp -d) && trap 'rm -rf "$$away"' EXIT && cp -R tests sample_data pyproject.toml "$$away" \
+	@away=$$(mktemp -d) && trap 'rm -rf "$$away"' EXIT && cp -R tests sample_data docs README.md pyproject.toml "$$away" \
 		&& cd "$$away" && PATH="$(CURDIR)/$(WHEEL_VENV)/bin:$$PATH" pytest -q -m wheel --timeout 600 -p no:cacheprovider
 
 bench: $(VENV)/.dev
