@@ -26,6 +26,7 @@ from cli import (
 )
 from cli.output import OutputFailedError, ReaderGoneError, emit, note, say
 from ledger.errors import EvidenceError, UsageError
+from ledger.lean import without_pandas
 
 INTERNAL_ERROR = 70
 OUTPUT_FAILED = 74
@@ -77,6 +78,7 @@ def root(
 def main() -> NoReturn:
     """Run the command line. No traceback reaches a user, unless EVIDENCE_DEBUG asks for it."""
     _open_closed_streams()
+    without_pandas()
     code = _run()
     if code == INTERRUPTED:
         note("interrupted; what was committed is safe")

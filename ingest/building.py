@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import struct
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any, Final, cast
@@ -20,8 +19,7 @@ from ledger import kdf, partition_writer
 from ledger.kdf import DataKey, derive
 from ledger.keytree import SPACE, KeyTree
 from ledger.objects.base import AppendObjects
-from ledger.record_line import Input
-from ledger.records import source_key
+from ledger.records import source_keys
 
 SESSION_OWNER: Final = "session_owner"
 """Identifier type of the reference that owns a session in which no person is declared."""
@@ -40,12 +38,11 @@ def build(job: Job, objects: AppendObjects) -> Conversation:
     naming.take(cast(Keys, (yield naming.wanted())))
     for draft in drafts:
         naming.complete(draft)
-    source_keys = [source_key(draft.fields["source"], draft.fields["source_id"]) for draft in drafts]
+    keys = source_keys((draft.fields["source"], draft.fields["source_id"]) for draft in drafts)
     days, today = _days(job, drafts)
     names = sorted({today, *days})
     pieces = [(draft.portion, -1 if draft.part is None else draft.part) for draft in drafts]
-    packed = struct.pack(f"<{len(source_keys)}Q", *source_keys)
-    go = cast(Go, (yield Planned(packed, pieces, [day for day, _ in names])))
+    go = cast(Go, (yield Planned(keys.astype("<u8").tobytes(), pieces, [day for day, _ in names])))
     known = _leave_out(readers, drafts, go.held)
     groups: dict[tuple[str, int], list[partition_writer.Row]] = {name: [] for name in names}
     for position, draft in enumerate(drafts):
@@ -197,15 +194,15 @@ def _inputs(root: bytes, rows: Sequence[partition_writer.Row]) -> list[dict[str,
     """What each input has in a partition: the portion, how many pieces, and their digest under the partition's key."""
     pieces: dict[tuple[str, int], list[tuple[int, str]]] = {}
     for row in rows:
-        place: Input = row.fields["input"]
-        part = -1 if place.part is None else place.part
-        pieces.setdefault((place.ref, place.step), []).append((part, row.fields["content"].commitment))
+        place = row.fields["input"]
+        piece = place.get("part", -1), row.fields["content"]["commitment"]
+        pieces.setdefault((place["ref"], place["step"]), []).append(piece)
     return [
         {
             "ref": ref,
             "step": step,
             "rows": len(found),
-            "digest": kdf.input_digest(root, (commitment for _, commitment in sorted(found))),
+            "digest": kdf.input_digest(root, [commitment for _, commitment in sorted(found)]),
         }
         for (ref, step), found in sorted(pieces.items())
     ]

@@ -16,6 +16,7 @@ import msgspec
 from ingest.building import Conversation, build
 from ingest.job import Answer, Done, Failed, Job, Reply
 from ledger.errors import EvidenceError, StorageError
+from ledger.lean import without_pandas
 from ledger.objects import open_objects
 from ledger.objects.base import AppendObjects
 
@@ -146,6 +147,7 @@ class Processes:
 def _serve(pipe: Connection, url: str, endpoint: str | None) -> None:
     """A worker's life: jobs until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    without_pandas()
     # The cyclic collector doubles the time of the loop: its objects live as long as a job and hold no cycles.
     gc.disable()
     try:

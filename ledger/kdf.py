@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -28,7 +27,4 @@ def input_digest(tree_root: bytes, commitments: Iterable[str]) -> str:
 
     The commitments bind the bytes; whoever holds the partition's key and the contents can recompute both.
     """
-    mac = hmac.new(derive(tree_root, _INPUT_DIGEST), digestmod=hashlib.sha256)
-    for commitment in commitments:
-        mac.update(bytes.fromhex(commitment))
-    return mac.hexdigest()
+    return hmac.digest(derive(tree_root, _INPUT_DIGEST), bytes.fromhex("".join(commitments)), "sha256").hex()

@@ -17,7 +17,6 @@ from ledger.errors import FormatError, StorageError
 from ledger.kdf import DataKey
 from ledger.keytree import KeyTree
 from ledger.objects.base import AppendObjects
-from ledger.record_line import Content, Input, ModelRef, RecordLine
 
 SEGMENT_TARGET: Final = 8 * 1024 * 1024
 """Bytes after which a segment is closed and the owner's next slice opens another."""
@@ -26,8 +25,7 @@ SEGMENT_TARGET: Final = 8 * 1024 * 1024
 class Row(NamedTuple):
     """One record to be: its line's fields, its exact content, its content's owner.
 
-    ``fields`` are those of ledger.record_line.RecordLine but ``_`` and ``content``. ``build`` adds ``content`` to them
-    and makes structs of ``input`` and ``model_ref``, in place.
+    ``fields`` are those of a record line but ``_`` and ``content``, which ``build`` adds in place.
     """
 
     fields: dict[str, Any]
@@ -156,18 +154,18 @@ class _Lines:
     def add(self, rows: Sequence[Row]) -> None:
         """Commit to the contents of some rows, in the order of the partition, and encode their lines."""
         location: tuple[list[int], list[int], list[int]] = ([], [], [])
-        kept: list[RecordLine] = []
         for fields, content, owner in rows:
             segment, slot, chunks, commitment = self._kept.add(fields.get("session"), owner, content)
             location[0].append(segment)
             location[1].append(slot)
             location[2].append(chunks)
-            fields["content"] = Content(commitment.hex(), records.length_class(len(content)), owner)
-            if "input" in fields:
-                fields["input"] = Input(**fields["input"])
-            if "model_ref" in fields:
-                fields["model_ref"] = ModelRef(**fields["model_ref"])
-            kept.append(RecordLine(type_=records.TYPE, **fields))
+            fields["_"] = records.TYPE
+            fields["content"] = {
+                "commitment": commitment.hex(),
+                "length_class": records.length_class(len(content)),
+                "owner": owner,
+            }
+        kept = record_line.from_fields([row.fields for row in rows])
         lines = record_line.write_block(kept)
         if max(map(len, lines)) > records.MAX_LINE:
             raise FormatError(f"a record line has at most {records.MAX_LINE} bytes")

@@ -7,8 +7,8 @@ A line that encodes back to its own bytes from these fields is canonical by that
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -108,9 +108,21 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True, ren
     warnings: list[str] | None = None
 
 
+_NAMES: Final = frozenset(field.encode_name for field in msgspec.structs.fields(RecordLine))
 _is_key: Final = re.compile(r"(_|[a-z][a-z0-9_]*)\Z").match
 _DECODER: Final = msgspec.json.Decoder(RecordLine)
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
+
+
+def from_fields(rows: Sequence[Mapping[str, Any]]) -> list[RecordLine]:
+    """Records from their fields by the names in the line. Raises FormatError where one has another name or form."""
+    unknown = set[str]().union(*rows) - _NAMES
+    if unknown:
+        raise FormatError(f"no record has a field {min(unknown)!a}")
+    try:
+        return msgspec.convert(rows, list[RecordLine])
+    except msgspec.ValidationError as error:
+        raise FormatError(f"no record: {error}") from None
 
 
 def write_block(records: Sequence[RecordLine]) -> list[bytes]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -118,9 +120,10 @@ def length_class(length: int) -> int:
     return length.bit_length()
 
 
-def source_key(source: str, source_id: str) -> int:
-    """First 8 bytes, big-endian, of SHA-256(source || 0x00 || source_id): the duplicate index's key."""
-    return int.from_bytes(hashlib.sha256(f"{source}\0{source_id}".encode()).digest()[:8], "big")
+def source_keys(ids: Iterable[tuple[str, str]]) -> npt.NDArray[np.uint64]:
+    """First 8 bytes, big-endian, of each SHA-256(source || 0x00 || source_id): the duplicate index's keys."""
+    digests = [hashlib.sha256(f"{source}\0{source_id}".encode()).digest() for source, source_id in ids]
+    return np.frombuffer(b"".join(digests), ">u8")[::4].astype(np.uint64)
 
 
 def parse_line(line: bytes) -> dict[str, Any]:
@@ -154,7 +157,7 @@ def derive(lines: Sequence[RecordLine]) -> list[pa.Array]:
     return [
         pa.array([line.kind for line in lines], texts),
         pa.array([line.source for line in lines], texts),
-        pa.array([source_key(line.source, line.source_id) for line in lines], pa.uint64()),
+        pa.array(source_keys([(line.source, line.source_id) for line in lines])),
         _times([line.observed_at for line in lines]),
         _times([line.occurred_at for line in lines]),
         _times([line.ended_at for line in lines]),

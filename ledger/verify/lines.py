@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -52,7 +53,7 @@ def check_lines(entry: Entry, data: bytes, checked: Checked) -> Rows | None:
         check.block(start, table.slice(start, records.BLOCK))
     check.finish(entry)
     # A missing number becomes one that points outside the segments.
-    location = [table.column(name).fill_null(-1).to_pylist() for name in ("segment", "slot", "chunks")]
+    location = [table.column(name).fill_null(-1).to_numpy().tolist() for name in ("segment", "slot", "chunks")]
     places = (location[0], location[1], location[2])
     rows = Rows(check.leaves, check.commitments, check.owners, places, check.portions)
     return rows if len(rows.owners) == len(table) else None
@@ -83,13 +84,11 @@ class _LinesCheck:
         self._summary.add(read)
         self.commitments += [line.content.commitment for line in read]
         self.owners += [line.content.owner for line in read]
-        for line in read:
-            if line.input is not None:
-                part = -1 if line.input.part is None else line.input.part
-                pieces = self.portions.setdefault((line.input.ref, line.input.step), [])
-                pieces.append((part, line.content.commitment))
+        for portion, group in groupby(read, _portion):
+            if portion is not None:
+                self.portions.setdefault(portion, []).extend([_piece(line) for line in group])
         self._checked.accesses += [_access_number(line.source_id) for line in read if line.kind == "access"]
-        if any(line.retention_class != self._class for line in read):
+        if {line.retention_class for line in read} != {self._class}:
             self._checked.wrong(self._path, "a row has another retention class than the entry states")
         self._check_columns(start, table, read)
 
@@ -131,6 +130,15 @@ class _LinesCheck:
 
 _COLUMNS: Final = [field.name for field in records.DERIVED]
 _OUT_OF_RANGE: Final = (OverflowError, UnicodeEncodeError, pa.ArrowException)
+
+
+def _portion(line: RecordLine) -> Portion | None:
+    return None if line.input is None else (line.input.ref, line.input.step)
+
+
+def _piece(line: RecordLine) -> tuple[int, str]:
+    part = line.input.part if line.input is not None else None
+    return -1 if part is None else part, line.content.commitment
 
 
 def _plain(column: pa.Array) -> list[Any]:

@@ -13,6 +13,7 @@ from ledger import notes
 from ledger.entries import UNDERSTOOD
 from ledger.errors import ConfigError, KeyringError
 from ledger.history import Entry, History
+from ledger.lean import without_pandas
 from ledger.objects import open_objects
 from ledger.objects.base import ReadObjects
 from ledger.verify import deep, derived, fast, spools
@@ -171,6 +172,7 @@ _here: list[tuple[ReadObjects, Decryptor | None]] = []
 
 
 def _start_worker(url: str, endpoint: str | None, open_decryptor: Callable[[], Decryptor] | None) -> None:
+    without_pandas()
     _here.append((open_objects(url, endpoint=endpoint), open_decryptor() if open_decryptor else None))
 
 

@@ -111,8 +111,8 @@ def test_the_entry_says_what_the_files_are(store: Store) -> None:
         assert (body[name]["size"], body[name]["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
     whole = {**body, "date": "2026-10-01", "retention_class": "standard", "inputs": []}
     assert entries.decode(entries.encode("partition", whole))["rows"] == 3
-    keys = [records.source_key("test", records.parse_line(line)["source_id"]) for line in lines]
-    assert built.source_keys == b"".join(key.to_bytes(8, "little") for key in keys)
+    keys = records.source_keys(("test", records.parse_line(line)["source_id"]) for line in lines)
+    assert built.source_keys == keys.astype("<u8").tobytes()
 
 
 def test_rows_stand_by_session_time_and_place_in_their_input(store: Store) -> None:

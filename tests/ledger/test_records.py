@@ -124,7 +124,7 @@ def test_columns_of_a_block_are_those_of_its_lines(changes: list[dict[str, Any]]
 def test_the_source_key_is_a_digest_of_both_names() -> None:
     digest = hashlib.sha256(b"litellm\0call-1").digest()
     assert row()["source_key"] == int.from_bytes(digest[:8], "big")
-    assert records.source_key("a", "b\0c") != records.source_key("a\0b", "d")
+    assert len(set(records.source_keys([("a", "b\0c"), ("a\0b", "d")]))) == 2
 
 
 @pytest.mark.parametrize(("length", "bits"), [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3), (1023, 10), (1024, 11)])
