@@ -39,7 +39,7 @@ def verify(
     from datetime import timedelta
 
     from ledger.objects import open_objects
-    from ledger.verify import Options
+    from ledger.verify import Options, Verdict
     from ledger.verify import pin as pins
     from ledger.verify import verify as run
 
@@ -48,6 +48,8 @@ def verify(
     known = pins.load(pin_path) if pin_path else None
     trusted = _trusted(key, settings, pinned=pin is not None and known is not None)
     _check_same_log(known, trusted)
+    url = settings.store if settings else str(store)
+    opener, unrecorded = _decryptor(settings, url) if content and level == "deep" else (None, "")
     with progress("verifying") as update:
         options = Options(
             level=level,
@@ -57,13 +59,15 @@ def verify(
             max_age=timedelta(hours=settings.max_age_hours if settings else 48),
             fraction=incremental,
             workers=max(settings.workers, 1) if settings else 2,
-            open_decryptor=_decryptor(settings) if content and level == "deep" else None,
+            open_decryptor=opener,
             endpoint=settings.s3_endpoint if settings else None,
             progress=lambda done, total: update(f"{done} of {count(total, 'partition')}"),
         )
-        url = settings.store if settings else str(store)
         objects = open_objects(url, read_only=True, endpoint=options.endpoint)
         report, next_pin = run(objects, options)
+    if unrecorded:
+        report.add(Verdict.UNVERIFIABLE, "spool", f"no content was opened: {unrecorded}")
+        next_pin = None
     written = next_pin is not None and update_pin and _keep(pin_path, next_pin, report, first=known is None)
     if json:
         kept = {"path": str(pin_path), "found": known is not None, "written": written} if pin_path else None
@@ -132,12 +136,26 @@ def _check_same_log(pin: Pin | None, trusted: list[Verifier]) -> None:
         raise UnverifiableError("the pin is not signed by the key that was given", hint="Name the pin of this log.")
 
 
-def _decryptor(settings: Settings | None) -> Callable[[], Decryptor] | None:
+def _decryptor(settings: Settings | None, url: str) -> tuple[Callable[[], Decryptor] | None, str]:
+    """What opens content, its use recorded first; or None, and why nothing may be opened.
+
+    Keys that cannot be had are for the run itself to report.
+    """
     from functools import partial
 
+    from ledger.errors import AccessNotRecordedError, ConfigError, KeyringError
     from ledger.store import open_decryptor
+    from replay.access import record_verification
 
-    return None if settings is None else partial(open_decryptor, settings)
+    if settings is None:
+        return None, ""
+    try:
+        record_verification(settings, {"store": url})
+    except AccessNotRecordedError as error:
+        return None, error.message
+    except (ConfigError, KeyringError):
+        pass
+    return partial(open_decryptor, settings), ""
 
 
 def _print(report: Report, url: str) -> None:

@@ -211,6 +211,21 @@ def open_decryptor(settings: Settings) -> Decryptor:
     return Decryptor(keyring, keyring.store_id)
 
 
+def record_without_store(settings: Settings, content: bytes, viewer: tuple[str, str]) -> None:
+    """Make an access record durable in the spool, whatever state the store is in. ``viewer``: type and value.
+
+    Raises AccessNotRecordedError, and KeyringError or ConfigError where the keyring cannot be opened.
+    """
+    keyring = open_keyring(settings)
+    recorder = AccessRecorder(settings, AccessNumbers(keyring))
+    try:
+        identifier = Identifier(*viewer)
+        recorder.record(content, {"viewer": [keyring.resolve([identifier])[identifier]]})
+    finally:
+        recorder.close()
+        keyring.close()
+
+
 def load_signer(path: Path) -> notes.Signer:
     """The signing key in a file. Raises ConfigError if it cannot be read or is none."""
     try:

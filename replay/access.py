@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from ledger import canonical
 from ledger.access import Receipt
 from ledger.errors import AccessNotRecordedError, EvidenceError, KeyringError, StorageError
-from ledger.store import Store
+from ledger.settings import Settings
+from ledger.store import Store, record_without_store
 
 
 def record(store: Store, command: str, purpose: str, selection: Mapping[str, str]) -> Receipt:
@@ -18,7 +19,26 @@ def record(store: Store, command: str, purpose: str, selection: Mapping[str, str
     ``purpose`` and ``selection`` are content: they may name a person. Raises AccessNotRecordedError.
     """
     name, host = _operator()
-    content = canonical.encode(
+    try:
+        viewer = store.reference("operator", f"{name}@{host}")
+        return store.record_access(_content(command, purpose, selection), {"viewer": [viewer]})
+    except (KeyringError, StorageError, OSError) as error:
+        why = error.message if isinstance(error, EvidenceError) else type(error).__name__
+        raise AccessNotRecordedError(f"the access could not be recorded: {why}") from None
+
+
+def record_verification(settings: Settings, selection: Mapping[str, str]) -> None:
+    """Record that a machine opens content to compare it: one record a run, which needs no readable store.
+
+    Raises AccessNotRecordedError; KeyringError or ConfigError where there is no key to open anything with.
+    """
+    name, host = _operator()
+    record_without_store(settings, _content("verify", "verification", selection), ("operator", f"{name}@{host}"))
+
+
+def _content(command: str, purpose: str, selection: Mapping[str, str]) -> bytes:
+    name, host = _operator()
+    return canonical.encode(
         {
             "_": "evidence/access/1",
             "command": command,
@@ -27,12 +47,6 @@ def record(store: Store, command: str, purpose: str, selection: Mapping[str, str
             "selection": dict(selection),
         }
     )
-    try:
-        viewer = store.reference("operator", f"{name}@{host}")
-        return store.record_access(content, {"viewer": [viewer]})
-    except (KeyringError, StorageError, OSError) as error:
-        why = error.message if isinstance(error, EvidenceError) else type(error).__name__
-        raise AccessNotRecordedError(f"the access could not be recorded: {why}") from None
 
 
 def _operator() -> tuple[str, str]:

@@ -161,3 +161,24 @@ def test_a_store_that_was_rolled_back_is_found_out_by_the_pin_alone(damaged: Any
 
 def test_a_wrong_level_is_a_mistake_of_the_call(shell: Any) -> None:
     assert "--level" in shell("verify", "--level", "thorough", ends_with=2).err
+
+
+def test_a_verification_that_opens_content_is_an_access(damaged: Any) -> None:
+    """One record a run, before anything is opened; without one nothing is, and lines are verified all the same."""
+    damaged("seal")
+    before = damaged.one("SELECT count(*) FROM accesses")
+    for level in ("head", "fast"):
+        damaged("verify", "--level", level)
+    damaged("verify", "--level", "deep", "--no-content")
+    assert damaged("seal", "--json").json["records"] == 0
+    damaged("verify", "--level", "deep")
+    assert damaged("seal", "--json").json["records"] == 1
+    assert damaged.one("SELECT count(*) FROM accesses") == before + 1
+
+    spool = damaged.private / "spool"
+    shutil.rmtree(spool)
+    spool.write_text("no folder")
+    done = damaged("verify", "--level", "deep", "--json", ends_with=3).json
+    assert [(item["object"], item["verdict"]) for item in done["findings"]] == [("spool", "unverifiable")]
+    assert done["covered"]["contents opened"] == 0
+    assert done["covered"]["records"] > 0
