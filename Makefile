@@ -22,7 +22,7 @@ help:
 	@echo "make install   the command evidence, in $(BIN)"
 	@echo "make demo      the sample data, ingested, replayed, proved, exported, verified"
 	@echo "make test      linters, all tests on the sources, then on the built wheel"
-	@echo "make bench     the benchmark table"
+	@echo "make bench     the benchmark table: half an hour; BENCH_FLAGS=--quick for a minute"
 	@echo "make app       the Streamlit app"
 	@echo "make lint      ruff, mypy, import contracts"
 	@echo "make docs      writes the generated documents anew"
@@ -51,7 +51,7 @@ test-wheel: $(VENV)/.dev $(WHEEL_VENV)/.dev
 		&& cd "$$away" && PATH="$(CURDIR)/$(WHEEL_VENV)/bin:$$PATH" pytest -q -m wheel --timeout 600 -p no:cacheprovider
 
 bench: $(VENV)/.dev
-	@$(BIN)/python tests/bench/bench.py
+	@$(BIN)/python tests/bench/bench.py $(BENCH_FLAGS)
 
 app: $(VENV)/.project
 	@$(BIN)/streamlit run app/main.py --browser.gatherUsageStats false

@@ -5,6 +5,8 @@ Usage: python tests/bench/bench.py [--events N[,N]] [--shapes single,history] [-
 Plain is what one would do without evidence: DuckDB copies the same file to one Parquet file (zstd) with two threads
 and default settings, hashlib hashes the same objects, DuckDB reads a session from that Parquet file. Runs of both
 sides take turns; ratios are medians over pairs of runs. Everything measured runs in processes of its own.
+
+By default 100,000 and 1,000,000 events: half an hour, and 16 GB of disk for the largest log. ``--quick``: a minute.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ else:  # run as a script, Python looks for modules in this folder; "tests" is no
 SESSION_COLUMN = {"single": "session", "history": "session_id"}
 HELP_RUNS = 10
 QUICK_EVENTS = 20_000
+RUNS = 3
+MANY = 200_000
 
 
 @dataclass
@@ -55,6 +59,11 @@ class Bench:
     evidence: Sequence[str]
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Shape and size, as the table names them."""
+        return f"{self.shape}, {self.events:,} events"
 
     @property
     def log(self) -> Path:
@@ -85,7 +94,7 @@ class Bench:
     def _note(self, printed: str) -> None:
         """What the workload is like, from the words of the program that wrote it."""
         facts = ", ".join(re.sub(r":\s+", " ", line) for line in printed.splitlines())
-        self.notes.append(f"{self.shape}, {self.events:,} events: {facts}")
+        self.notes.append(f"{self.name}: {facts}")
 
     def _ingest(self, goal: figures.Goal, memory: figures.Goal) -> None:
         plain = self._plain_command()
@@ -93,11 +102,11 @@ class Bench:
         for _ in range(self.runs):
             ours.append(self.events / processes.seconds(self._ingest_command()))
             theirs.append(self.events / processes.seconds(plain))
-        row = figures.compared(self.shape, "ingest", goal, ours, theirs, "events/s")
+        row = figures.compared(self.name, "ingest", goal, ours, theirs, "events/s")
         own, other = (processes.peak_memory(command) / figures.GIB for command in (self._ingest_command(), plain))
         self.rows += [
             row,
-            figures.alone(self.shape, "ingest, peak memory", memory, own, figures.amount(other, memory.unit)),
+            figures.alone(self.name, "ingest, peak memory", memory, own, figures.amount(other, memory.unit)),
         ]
 
     def _ingest_command(self) -> list[str]:
@@ -115,7 +124,7 @@ class Bench:
         except processes.FailedError as failed:
             reason = next((line for line in str(failed).splitlines() if "Error:" in line), "it failed")
             reason = reason.replace(str(self.log), self.log.name)[:150]
-            self.notes.append(f"{self.shape}: read_json runs with ignore_errors, since by default: {reason} ...")
+            self.notes.append(f"{self.name}: read_json runs with ignore_errors, since by default: {reason} ...")
             command.append("--ignore-errors")
             processes.seconds(command)
         return command
@@ -125,21 +134,21 @@ class Bench:
         files = [path for path in self.config.parent.rglob("*") if path.is_file() and "cache" not in path.parts]
         ours = sum(path.stat().st_size for path in files) / self.events
         plain = self.parquet.stat().st_size / self.events
-        self.rows.append(figures.compared(self.shape, "stored bytes an event", goal, [ours], [plain], "B"))
+        self.rows.append(figures.compared(self.name, "stored bytes an event", goal, [ours], [plain], "B"))
 
     def _fast(self, goal: figures.Goal) -> None:
         measured = processes.script("verifying.py", str(self.config), "fast", "--runs", str(max(self.runs, 5)))
         ours, plain = ([measured["bytes"] / seconds / 1e6 for seconds in measured[side]] for side in ("ours", "plain"))
-        self.rows.append(figures.compared(self.shape, "verify fast", goal, ours, plain, "MB/s"))
+        self.rows.append(figures.compared(self.name, "verify fast", goal, ours, plain, "MB/s"))
 
     def _deep(self, kind: str, what: str, goal: dict[str, figures.Goal]) -> None:
         measured = processes.script("verifying.py", str(self.config), kind, "--runs", str(self.runs))
         seconds, covered = median(measured["ours"]), measured["covered"]
-        self.rows.append(figures.alone(self.shape, what, goal[what], covered["records"] / seconds))
+        self.rows.append(figures.alone(self.name, what, goal[what], covered["records"] / seconds))
         if kind == "content":
             what += ", bytes"
             megabytes = covered["content bytes"] / seconds / 1e6
-            self.rows.append(figures.alone(self.shape, what, goal[what], megabytes))
+            self.rows.append(figures.alone(self.name, what, goal[what], megabytes))
 
     def _open(self, faster: figures.Goal, goal: figures.Goal) -> None:
         where = (str(self.config), str(self.parquet), SESSION_COLUMN[self.shape])
@@ -149,11 +158,11 @@ class Bench:
         here, there = figures.amount(own, "ms"), figures.amount(other, "ms")
         ratio = figures.amount(other / own, figures.TIMES)
         self.rows += [
-            Row(self.shape, "open a session, faster", here, there, ratio, other / own, faster),
-            figures.alone(self.shape, "open a session, p50", goal, own, there),
+            Row(self.name, "open a session, faster", here, there, ratio, other / own, faster),
+            figures.alone(self.name, "open a session, p50", goal, own, there),
         ]
         mean = measured["rows"]
-        self.notes.append(f"{self.shape}: the sessions opened have {mean:.0f} events on average")
+        self.notes.append(f"{self.name}: the sessions opened have {mean:.0f} events on average")
 
 
 def help_row(evidence: Sequence[str]) -> Row:
@@ -196,7 +205,8 @@ def measured(given: argparse.Namespace, folder: Path) -> Iterator[Bench]:
     """Every shape at every size, each when it is done; its files go at once unless they are to be kept."""
     for events in given.events:
         for shape in given.shapes:
-            bench = Bench(shape, events, given.runs, given.sessions, folder, given.evidence.split())
+            runs = given.runs or (RUNS if events <= MANY else 1)
+            bench = Bench(shape, events, runs, given.sessions, folder, given.evidence.split())
             bench.run()
             if given.keep is None:
                 bench.log.unlink()
@@ -208,10 +218,10 @@ def measured(given: argparse.Namespace, folder: Path) -> Iterator[Bench]:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="The benchmark table.")
-    parser.add_argument("--events", type=lambda text: [int(n) for n in text.split(",")], default=[100_000])
+    parser.add_argument("--events", type=lambda text: [int(n) for n in text.split(",")], default=[100_000, 1_000_000])
     parser.add_argument("--shapes", type=lambda text: text.split(","), default=list(SESSION_COLUMN))
     parser.add_argument("--quick", action="store_const", dest="events", const=[QUICK_EVENTS], help="20,000 events")
-    parser.add_argument("--runs", type=int, default=3, help="pairs of runs (default 3)")
+    parser.add_argument("--runs", type=int, help=f"pairs of runs (default {RUNS}, and 1 above {MANY:,} events)")
     parser.add_argument("--sessions", type=int, default=100, help="sessions to open (default 100)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep workloads and stores here")
     parser.add_argument("--json", action="store_true")

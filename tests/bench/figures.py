@@ -99,7 +99,7 @@ def amount(value: float, unit: str) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """Rows as a Markdown table."""
-    cells = [("shape", "what", "ours", "plain", "ratio", "reach", "try", "met?"), ("---",) * 8]
+    cells = [("workload", "what", "ours", "plain", "ratio", "reach", "try", "met?"), ("---",) * 8]
     for row in rows:
         goal = row.goal
         asked = (goal.text(goal.reach), goal.text(goal.attempt), goal.met(row.judged))

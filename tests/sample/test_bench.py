@@ -37,8 +37,8 @@ def bench(*options: str) -> str:
 def test_every_figure_of_both_shapes_is_in_the_table(tmp_path: Path) -> None:
     printed = bench("--keep", str(tmp_path))
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if line[:1] == "|"]
-    assert rows[0] == ["shape", "what", "ours", "plain", "ratio", "reach", "try", "met?"]
-    expected = [(shape, what) for shape in ("single", "history") for what in FIGURES]
+    assert rows[0] == ["workload", "what", "ours", "plain", "ratio", "reach", "try", "met?"]
+    expected = [(f"{shape}, 500 events", what) for shape in ("single", "history") for what in FIGURES]
     assert [(row[0], row[1]) for row in rows[2:]] == [*expected, ("", "evidence --help, more than Python")]
     assert {row[7] for row in rows[2:]} <= {"try", "reach", "no", "—"}
     assert "distinct content" in printed
