@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from ingest.formats.base import Identifier
 from ingest.job import Answer, Done, Go, Held, Job, Keys, Partition, Place, Planned, Reply, Wanted
 from ingest.rows import Draft, PortionReader
-from ledger import kdf, partition_writer
+from ledger import partition_writer
 from ledger.kdf import DataKey, derive
 from ledger.keytree import SPACE, KeyTree
 from ledger.objects.base import AppendObjects
@@ -184,25 +184,7 @@ def _write(
 ) -> Partition:
     where = partition_writer.Place(job.store, place.events, place.content)
     built = partition_writer.build(rows, where, KeyTree.from_root(place.root, SPACE), naming.keys)
-    body = {**built.body, "date": place.events.split("/")[1].removeprefix("date="), "inputs": _inputs(place.root, rows)}
-    body["retention_class"] = job.retention_class
+    day = place.events.split("/")[1].removeprefix("date=")
+    body = {**built.body, "date": day, "retention_class": job.retention_class}
     partition_writer.write(objects, where, built)
     return Partition(body, built.source_keys)
-
-
-def _inputs(root: bytes, rows: Sequence[partition_writer.Row]) -> list[dict[str, Any]]:
-    """What each input has in a partition: the portion, how many pieces, and their digest under the partition's key."""
-    pieces: dict[tuple[str, int], list[tuple[int, str]]] = {}
-    for row in rows:
-        place = row.fields["input"]
-        piece = place.get("part", -1), row.fields["content"]["commitment"]
-        pieces.setdefault((place["ref"], place["step"]), []).append(piece)
-    return [
-        {
-            "ref": ref,
-            "step": step,
-            "rows": len(found),
-            "digest": kdf.input_digest(root, [commitment for _, commitment in sorted(found)]),
-        }
-        for (ref, step), found in sorted(pieces.items())
-    ]

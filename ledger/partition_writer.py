@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ledger import merkle, parquet, record_line, records, segments
 from ledger.errors import FormatError, StorageError
-from ledger.kdf import DataKey
+from ledger.kdf import DataKey, input_digest
 from ledger.keytree import KeyTree
 from ledger.objects.base import AppendObjects
 
@@ -25,7 +25,8 @@ SEGMENT_TARGET: Final = 8 * 1024 * 1024
 class Row(NamedTuple):
     """One record to be: its line's fields, its exact content, its content's owner.
 
-    ``fields`` are those of a record line but ``_`` and ``content``, which ``build`` adds in place.
+    ``fields`` are those of a record line but ``_`` and ``content``. ``build`` empties them as it goes: of all that an
+    ingest holds they take the most memory.
     """
 
     fields: dict[str, Any]
@@ -42,7 +43,7 @@ class Place(NamedTuple):
 
 
 class Built(NamedTuple):
-    """A partition's files, the body of its entry (without inputs and spools, which the caller adds), and the
+    """A partition's files, the body of its entry (without day, class and spools, which the caller adds), and the
     source keys in row order (little-endian u64).
     """
 
@@ -137,6 +138,7 @@ def build(rows: Iterable[Row], place: Place, tree: KeyTree, keys: Mapping[str, D
         "segments": len(sealed),
         "root": merkle.root(lines.leaves).hex(),
         "schema": records.SCHEMA_SHA256,
+        "inputs": lines.inputs(tree),
         **lines.summary.as_entry(),
     }
     return Built(events, content_file, body, lines.source_keys())
@@ -150,6 +152,7 @@ class _Lines:
         self.leaves: list[bytes] = []
         self.columns: list[list[pa.Array]] = []
         self.summary = records.Summary()
+        self._pieces: dict[tuple[str, int], list[tuple[int, str]]] = {}
 
     def add(self, rows: Sequence[Row]) -> None:
         """Commit to the contents of some rows, in the order of the partition, and encode their lines."""
@@ -166,6 +169,8 @@ class _Lines:
                 "owner": owner,
             }
         kept = record_line.from_fields([row.fields for row in rows])
+        for row in rows:
+            row.fields.clear()
         lines = record_line.write_block(kept)
         if max(map(len, lines)) > records.MAX_LINE:
             raise FormatError(f"a record line has at most {records.MAX_LINE} bytes")
@@ -173,6 +178,21 @@ class _Lines:
         places = [pa.array(numbers, pa.int32()) for numbers in location]
         self.columns.append([pa.array(lines, pa.binary()), *records.derive(kept), *places])
         self.summary.add(kept)
+        for portion, pieces in records.portions(kept):
+            self._pieces.setdefault(portion, []).extend(pieces)
+
+    def inputs(self, tree: KeyTree) -> list[dict[str, Any]]:
+        """What each portion of an input has here: how many rows, and their digest under the partition's key."""
+        root = tree.nodes[(0, 0)]
+        return [
+            {
+                "ref": ref,
+                "step": step,
+                "rows": len(found),
+                "digest": input_digest(root, [commitment for _, commitment in sorted(found)]),
+            }
+            for (ref, step), found in sorted(self._pieces.items())
+        ]
 
     def source_keys(self) -> bytes:
         """The source keys in row order (little-endian u64)."""

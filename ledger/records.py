@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -191,6 +192,26 @@ def _references(subjects: Mapping[str, list[str]] | None) -> list[str] | None:
         if len(references) == 1:
             return references
     return sorted({reference for references in subjects.values() for reference in references})
+
+
+Portion = tuple[str, int]
+"""A portion of an input: its reference and step."""
+
+
+def portions(lines: Sequence[RecordLine]) -> Iterator[tuple[Portion, list[tuple[int, str]]]]:
+    """For runs of lines of one portion: the part (-1 for none) and commitment of each, of which digests are made."""
+    for portion, run in groupby(lines, _portion):
+        if portion is not None:
+            yield portion, [_piece(line) for line in run]
+
+
+def _portion(line: RecordLine) -> Portion | None:
+    return None if line.input is None else (line.input.ref, line.input.step)
+
+
+def _piece(line: RecordLine) -> tuple[int, str]:
+    part = line.input.part if line.input is not None else None
+    return -1 if part is None else part, line.content.commitment
 
 
 class Summary:

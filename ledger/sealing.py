@@ -187,7 +187,7 @@ def _partition(store: Store, spools: Sequence[_Spool], retention_class: str) -> 
     place, tree = store.new_partition(day)
     built = partition_writer.build(rows, place, tree, store.keyring.data_keys({row.owner for row in rows}))
     partition_writer.write(store.objects, place, built)
-    return {**built.body, "date": day, "retention_class": retention_class, "inputs": []}
+    return {**built.body, "date": day, "retention_class": retention_class}
 
 
 def _remove_unused(store: Store, names: Iterable[str]) -> None:

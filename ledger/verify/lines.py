@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -17,9 +16,6 @@ from ledger.errors import EvidenceError, FormatError, UnverifiableError
 from ledger.partition_reader import open_parquet, read_table
 from ledger.record_line import RecordLine
 from ledger.verify.checked import NAMED_ROWS, Checked, Entry, Problem, verdict_of
-
-Portion = tuple[str, int]
-"""A portion of an input: its reference and step."""
 
 
 class Rows(NamedTuple):
@@ -32,7 +28,7 @@ class Rows(NamedTuple):
     commitments: list[str]
     owners: list[str]
     location: tuple[list[int], list[int], list[int]]
-    portions: dict[Portion, list[tuple[int, str]]]
+    portions: dict[records.Portion, list[tuple[int, str]]]
 
 
 def check_lines(entry: Entry, data: bytes, checked: Checked) -> Rows | None:
@@ -70,7 +66,7 @@ class _LinesCheck:
         self.leaves: list[bytes] = []
         self.commitments: list[str] = []
         self.owners: list[str] = []
-        self.portions: dict[Portion, list[tuple[int, str]]] = {}
+        self.portions: dict[records.Portion, list[tuple[int, str]]] = {}
 
     def block(self, start: int, table: pa.Table) -> None:
         """Check some rows; ``start`` is the number of the first."""
@@ -84,9 +80,8 @@ class _LinesCheck:
         self._summary.add(read)
         self.commitments += [line.content.commitment for line in read]
         self.owners += [line.content.owner for line in read]
-        for portion, group in groupby(read, _portion):
-            if portion is not None:
-                self.portions.setdefault(portion, []).extend([_piece(line) for line in group])
+        for portion, pieces in records.portions(read):
+            self.portions.setdefault(portion, []).extend(pieces)
         self._checked.accesses += [_access_number(line.source_id) for line in read if line.kind == "access"]
         if {line.retention_class for line in read} != {self._class}:
             self._checked.wrong(self._path, "a row has another retention class than the entry states")
@@ -130,15 +125,6 @@ class _LinesCheck:
 
 _COLUMNS: Final = [field.name for field in records.DERIVED]
 _OUT_OF_RANGE: Final = (OverflowError, UnicodeEncodeError, pa.ArrowException)
-
-
-def _portion(line: RecordLine) -> Portion | None:
-    return None if line.input is None else (line.input.ref, line.input.step)
-
-
-def _piece(line: RecordLine) -> tuple[int, str]:
-    part = line.input.part if line.input is not None else None
-    return -1 if part is None else part, line.content.commitment
 
 
 def _plain(column: pa.Array) -> list[Any]:
