@@ -109,8 +109,9 @@ class Processes:
 
     def _hand_over(self, worker: int, job: Job) -> None:
         """In a thread of its own. That the worker has died shows when its answer is waited for."""
+        bare = msgspec.structs.replace(job, portions=[msgspec.structs.replace(item, data=b"") for item in job.portions])
         with contextlib.suppress(StorageError):
-            self._send(worker, job)
+            self._send(worker, _ENCODER.encode(bare), *(portion.data for portion in job.portions))
 
     def next(self) -> tuple[int, Answer]:
         """Wait for any worker. Raises StorageError if one has died."""
@@ -126,11 +127,12 @@ class Processes:
 
     def reply(self, worker: int, reply: Reply) -> None:
         """Send a reply."""
-        self._send(worker, reply)
+        self._send(worker, _ENCODER.encode(reply))
 
-    def _send(self, worker: int, message: Job | Reply) -> None:
+    def _send(self, worker: int, *messages: bytes) -> None:
         try:
-            self._pipes[worker].send_bytes(_ENCODER.encode(message))
+            for message in messages:
+                self._pipes[worker].send_bytes(message)
         except OSError:
             raise StorageError("a building process died; what it had not committed will be taken up again") from None
 
@@ -153,12 +155,20 @@ def _serve(pipe: Connection, url: str, endpoint: str | None) -> None:
     try:
         objects = open_objects(url, endpoint=endpoint)
         while True:
-            _converse(pipe, _JOB.decode(pipe.recv_bytes()), objects)
+            _converse(pipe, _receive(pipe), objects)
             gc.collect()
     except (EOFError, OSError):
         return
     except EvidenceError as error:
         pipe.send_bytes(_ENCODER.encode(Failed(type(error).__name__, error.message, error.exit_code)))
+
+
+def _receive(pipe: Connection) -> Job:
+    """A job; the bytes of its portions come after it, each as it is: encoded they would be in memory twice."""
+    job = _JOB.decode(pipe.recv_bytes())
+    for portion in job.portions:
+        portion.data = pipe.recv_bytes()
+    return job
 
 
 def _converse(pipe: Connection, job: Job, objects: AppendObjects) -> None:
