@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from ledger.durable import sync_folder
 from ledger.errors import StorageError
 from ledger.objects.base import (
     MAX_PATH,
@@ -146,10 +147,10 @@ class LocalObjects(LocalReader):
         for folder in (*reversed(self._root.parents), self._root):
             if not folder.exists():
                 folder.mkdir(0o750, exist_ok=True)
-                _sync_folder(folder.parent)
+                sync_folder(folder.parent)
         # A parent that may be searched but not read cannot be fsynced; it was not made here.
         with suppress(PermissionError):
-            _sync_folder(self._root.parent)
+            sync_folder(self._root.parent)
         self._durable.add("")
 
 
@@ -256,11 +257,3 @@ def _link(folder: int, name: str, data: bytes) -> bool:
         except FileExistsError:
             return False
     return True
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

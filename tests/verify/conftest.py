@@ -103,5 +103,14 @@ def victim(
 
 
 @pytest.fixture
+def filled(installation: Any, tmp_path: Path) -> Any:
+    """A store with one small partition."""
+    source = tmp_path / "note.txt"
+    source.write_text("not a log\n")
+    installation.ingest(source)
+    return installation
+
+
+@pytest.fixture
 def seeded() -> random.Random:
     return random.Random(20261120)

@@ -7,23 +7,13 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
 from ledger import commits, records
 from ledger.verify import Verdict
-
-
-@pytest.fixture
-def filled(installation: Any, tmp_path: Path) -> Any:
-    source = tmp_path / "note.txt"
-    source.write_text("not a log\n")
-    installation.ingest(source)
-    return installation
 
 
 def test_one_object_under_a_high_number_does_not_make_millions_of_findings(filled: Any) -> None:

@@ -9,8 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ledger import notes
 from ledger.commits import commit_path
 from ledger.decryption import Decryptor
@@ -18,14 +16,6 @@ from ledger.objects import open_objects
 from ledger.store import load_signer, open_keyring
 from ledger.verify import Options, Report, Verdict, verify
 from ledger.verify.report import MAX_FINDINGS, WORST_FIRST
-
-
-@pytest.fixture
-def filled(installation: Any, tmp_path: Path) -> Any:
-    source = tmp_path / "note.txt"
-    source.write_text("not a log\n")
-    installation.ingest(source)
-    return installation
 
 
 def test_a_filled_store_is_intact(filled: Any) -> None:
