@@ -23,6 +23,8 @@ BLOCKS: Final = "blocks"
 """The framing of what has no adapter."""
 
 _BLOCK: Final = 8 * 1024 * 1024
+_FULL: Final = 7 / 8
+"""The share of ``seal_bytes`` from which on a job is full: a portion ends where a line does, rarely at all of it."""
 
 
 class Cut(NamedTuple):
@@ -157,15 +159,15 @@ class Cutter:
         while not ended:
             read = file.read(source.size - at if whole else self._seal_bytes)
             block = rest + read if rest else read
+            # A portion is large: what is not needed goes before the next copy is made.
+            del read
             ended = whole or at + len(block) >= source.size or len(block) == len(rest)
             length, understood = (len(block), True) if whole or ended else self._boundary(block, known.framing)
             if ended and not whole:
                 length, understood = self._boundary(block, known.framing, last=True)
                 ended = length == len(block)
             rest = block[length:]
-            # The whole of a bytes object is the object itself; what else would be held while the portion is built goes.
             block = block[:length]
-            del read
             mac.update(block)
             adapter = known.adapter if understood else ""
             reason = start.reason if understood else "line_too_long"
@@ -235,5 +237,9 @@ def jobs(cuts: Iterable[Cut], seal_bytes: int, seal_rows: int) -> Iterator[list[
             batch, size, lines = [], 0, 0
         batch.append(cut)
         size, lines = size + grown, lines + added
+        # Without a look at what comes next, which would be held in memory meanwhile.
+        if size >= seal_bytes * _FULL:
+            yield batch
+            batch, size, lines = [], 0, 0
     if batch:
         yield batch
