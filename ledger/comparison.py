@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def existing_rows(store: Store, partition: int, rows: Sequence[int]) -> Iterator[Revealed]:
     """Rows of one partition by its number in the log; their segments are opened once. Raises FormatError."""
     entry = store.history.partitions()[partition].value
-    return ContentReader(store.objects, store.keyring, store.history.store, entry).chosen(rows)
+    return ContentReader(store.objects, store.keyring, store.ledger(), entry).chosen(rows)
 
 
 def row_inputs(store: Store, partition: int, rows: Sequence[int]) -> list[str | None]:

@@ -27,7 +27,12 @@ SUITES: Final = {
     "record": "evidence/record/1",
 }
 
-_ROLES: Final = {"writer": ["append"], "privacy": ["erasure", "retention"], "log": ["log"]}
+_ROLES: Final = {
+    "writer": ["append"],
+    "privacy": ["erasure", "retention"],
+    "certificate": ["certificate"],
+    "log": ["log"],
+}
 
 
 class Created(NamedTuple):
@@ -55,7 +60,9 @@ def create(location: str, config: Path, origin: str | None = None, endpoint: str
     if next(iter(objects.list("")), None) is not None:
         raise ConfigError(f"{location} is not empty")
     probe_conditional_put(objects)
-    signers = {role: notes.Signer.generate(f"{origin}/{role}") for role in ("admin", "writer", "privacy")}
+    signers = {
+        role: notes.Signer.generate(f"{origin}/{role}") for role in ("admin", "writer", "privacy", "certificate")
+    }
     signers["log"] = notes.Signer.generate(origin)
     _write_private(private, signers)
     settings = _write_config(config, private, location, endpoint)
@@ -105,6 +112,7 @@ def _write_config(config: Path, private: Path, location: str, endpoint: str | No
         f'kek = "file:{name}/kek.key"',
         f'writer_key = "{name}/writer.key"',
         f'privacy_key = "{name}/privacy.key"',
+        f'certificate_key = "{name}/certificate.key"',
         f'log_key = "{name}/log.key"',
         f'log_vkey = "{name}/log.vkey"',
         f'spool = "{name}/spool"',

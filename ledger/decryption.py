@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from ledger import segments
 from ledger.errors import EvidenceError
+from ledger.keyring.destruction import Destruction
 from ledger.keyring.keyring import Keyring
 from ledger.keytree import KeyTree
 
@@ -28,9 +29,28 @@ class PartitionKeys:
 
     def unseal(self, number: int, owner: str, version: int, sealed: segments.Sealed) -> segments.Opened:
         """One segment. Raises ErasedError, KeyringError (no key here), or TamperedError (does not decrypt)."""
+        key, context = self.segment_key(number, owner, version)
+        return segments.unseal(key, context, sealed)
+
+    def unseal_resealed(
+        self, number: int, owner: str, version: int, sealed: segments.Sealed
+    ) -> dict[int, segments.Kept]:
+        """One segment that a redaction has sealed again: rows by slot. Raises like ``unseal``."""
+        key, context = self.segment_key(number, owner, version, resealed=True)
+        return segments.unseal_resealed(key, context, sealed)
+
+    def segment_key(self, number: int, owner: str, version: int, *, resealed: bool = False) -> tuple[bytes, bytes]:
+        """The key of a segment and the context that it is bound to. Raises ErasedError, KeyringError."""
         leaf = self._leaves.get(number) or self._key_tree().leaf(number)
-        context = segments.SegmentId(self._store, self._path, number, owner, version).context()
-        return segments.unseal(segments.segment_key(self._owner_key(owner, version), leaf, context), context, sealed)
+        context = segments.SegmentId(self._store, self._path, number, owner, version).context(resealed=resealed)
+        return segments.segment_key(self._owner_key(owner, version), leaf, context), context
+
+    def opens(self, number: int) -> bool:
+        """Whether the leaf of a segment can still be derived here."""
+        try:
+            return self._key_tree().has(number)
+        except EvidenceError:
+            return False
 
     def root(self) -> bytes | None:
         """The root of the key tree; None once any of it is destroyed, or where it is not here."""
@@ -61,6 +81,10 @@ class Decryptor:
     def partition(self, path: str) -> PartitionKeys:
         """The keys of the content object at ``path``."""
         return PartitionKeys(self._keyring, self._store, path)
+
+    def survivors(self, subjects: Collection[str]) -> list[str]:
+        """Those of the subjects that have a key or an identifier here, though the ledger says that they have none."""
+        return Destruction(self._keyring).survivors(subjects)
 
 
 def reason(error: EvidenceError) -> str:

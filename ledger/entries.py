@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final, NoReturn
 
 import msgspec
 
-from ledger import canonical
+from ledger import canonical, entry_shapes
+from ledger.entry_shapes import Blob, Count, Object, Positive, Reference, Sha256
 from ledger.errors import FormatError, UnverifiableError
 
 TYPE: Final = "evidence/entry/1"
@@ -36,10 +37,11 @@ ROLE_OF: Final[Mapping[str, str]] = {
 }
 """The role that a key needs to commit an entry of each type."""
 
-UNDERSTOOD: Final = frozenset({"genesis", "key", "partition", "export", "heartbeat", "erasure"})
+UNDERSTOOD: Final = frozenset({"genesis", "key", "partition", "export", "heartbeat", *entry_shapes.CHECKS})
 """The entry types whose meaning this version knows; of the others only the inclusion can be verified."""
 
-ROLES: Final = frozenset(ROLE_OF.values()) | {"log"}
+ROLES: Final = frozenset(ROLE_OF.values()) | {"log", "approver", "certificate"}
+"""``log``: signs checkpoints; ``approver``: approves plans; ``certificate``: signs certificates. None commits by it."""
 
 MAX_SPOOL: Final = 1_000_000
 """Access numbers that one entry may state for a spool."""
@@ -51,12 +53,6 @@ MAX_SEGMENTS: Final = 1 << 24
 
 _PARTITION_PATH: Final = re.compile(r"(events|content)/date=(\d{4}-\d\d-\d\d)/[0-9a-f]{32}\.parquet\Z")
 _LATER: Final = re.compile(rb"(?!1[^0-9])[1-9][0-9]{0,8}[^0-9]")
-_is_reference_text: Final = re.compile(r"[0-9a-f]{32}\Z").match
-
-_Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
-_Reference = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
-_Count = Annotated[int, msgspec.Meta(ge=0)]
-_Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 def canonical_bytes(value: Any) -> bytes:
@@ -144,33 +140,16 @@ def _is_range(item: Any, first: int, last: int) -> bool:
     )
 
 
-def _check_erasure(entry: Mapping[str, Any]) -> None:
-    subjects = entry.get("subjects")
-    if not isinstance(subjects, list) or not all(map(_is_reference, subjects)):
-        raise FormatError("an erasure entry without a list of references")
-
-
-class _Object(msgspec.Struct, frozen=True):
-    path: str
-    size: _Positive
-    sha256: _Sha256
-
-
-class _Blob(msgspec.Struct, frozen=True):
-    blob: _Sha256
-    count: _Positive
-
-
 class _Input(msgspec.Struct, frozen=True):
-    ref: _Reference
-    step: _Count
-    rows: _Positive
-    digest: _Sha256
+    ref: Reference
+    step: Count
+    rows: Positive
+    digest: Sha256
 
 
 class _Source(msgspec.Struct, frozen=True):
     source: str
-    rows: _Positive
+    rows: Positive
 
 
 class _Time(msgspec.Struct, frozen=True, rename={"first": "from", "last": "to"}):
@@ -181,20 +160,20 @@ class _Time(msgspec.Struct, frozen=True, rename={"first": "from", "last": "to"})
 class _Partition(msgspec.Struct, frozen=True):
     """What a partition entry holds at least (docs/FORMAT.md, "Entries")."""
 
-    events: _Object
-    content: _Object
+    events: Object
+    content: Object
     rows: Annotated[int, msgspec.Meta(ge=1, le=MAX_ROWS)]
     segments: Annotated[int, msgspec.Meta(ge=1, le=MAX_SEGMENTS)]
-    root: _Sha256
-    schema: _Sha256
+    root: Sha256
+    schema: Sha256
     date: str
     retention_class: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}\Z")]
-    kinds: dict[str, _Positive]
+    kinds: dict[str, Positive]
     sources: list[_Source]
-    other_sources: _Count
+    other_sources: Count
     time: _Time
-    rejected: _Count
-    inputs: list[_Input] | _Blob
+    rejected: Count
+    inputs: list[_Input] | Blob
 
 
 def _check_partition(entry: Mapping[str, Any]) -> None:
@@ -213,7 +192,7 @@ _CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], None]]] = {
     "genesis": _check_genesis,
     "key": _check_key,
     "partition": _check_partition,
-    "erasure": _check_erasure,
+    **entry_shapes.CHECKS,
 }
 
 
@@ -221,21 +200,21 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and value > 0
 
 
-def _is_reference(value: object) -> bool:
-    return isinstance(value, str) and _is_reference_text(value) is not None
-
-
 def referenced_objects(entry: Mapping[str, Any]) -> list[tuple[str, int | None, str]]:
     """Every object that an entry vouches for: (path, size or None, SHA-256 in hex)."""
-    if entry["type"] != "partition":
-        return []
-    objects: list[tuple[str, int | None, str]] = [
-        (entry[name]["path"], entry[name]["size"], entry[name]["sha256"]) for name in ("events", "content")
+    listed = [
+        entry[name] for name in ("events", "content") if entry["type"] in ("partition", "reseal") and name in entry
     ]
-    inputs = entry.get("inputs")
-    if isinstance(inputs, dict):
-        objects.append((blob_path(inputs["blob"]), None, inputs["blob"]))
-    return objects
+    objects: list[tuple[str, int | None, str]] = [(item["path"], item["size"], item["sha256"]) for item in listed]
+    return objects + [(blob_path(digest), None, digest) for digest in _blobs(entry)]
+
+
+def _blobs(entry: Mapping[str, Any]) -> list[str]:
+    """The digests of what stands beside an entry."""
+    if entry["type"] == "retention":
+        return [entry["policy"]]
+    listed = {"partition": entry.get("inputs"), "request": entry.get("plan")}.get(entry["type"])
+    return [listed["blob"]] if isinstance(listed, dict) else []
 
 
 def decode_inputs(data: bytes) -> list[dict[str, Any]]:

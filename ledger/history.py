@@ -134,6 +134,10 @@ class History:
         every = [*self.keys.values(), *self.retired.values()]
         return [key.verifier for key in every if "log" in key.roles]
 
+    def holders(self, role: str) -> list[notes.Verifier]:
+        """The keys that hold a role now."""
+        return [key.verifier for key in self.keys.values() if role in key.roles]
+
     def partitions(self) -> list[Entry]:
         """The partition entries, in the order of the log."""
         return [entry for entry in self.entries if entry.value["type"] == "partition"]
@@ -176,8 +180,13 @@ def _check_roles(
             raise TamperedError(f"commit {commit.seq} is signed by no key with the role {needed}")
         if entry["type"] == "genesis" and (commit.seq, position) != (0, 0):
             raise TamperedError(f"commit {commit.seq} holds a second genesis")
-        if entry["type"] == "key" and entry["action"] == "enrol" and entry["vkey"] not in signers:
+        if entry["type"] == "key" and _may_commit(entry) and entry["vkey"] not in signers:
             raise TamperedError(f"commit {commit.seq} enrols a key that did not sign it")
+
+
+def _may_commit(entry: Mapping[str, Any]) -> bool:
+    """Whether this enrols a key that can commit. An approver's key cannot: it may be one that signs nothing but SSH."""
+    return entry["action"] == "enrol" and entry.get("roles") != ["approver"]
 
 
 def _verifier(vkey: str) -> notes.Verifier:

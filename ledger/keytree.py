@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ledger.errors import ErasedError, FormatError
@@ -91,6 +91,24 @@ class KeyTree:
             nodes[(depth - shift, (index >> shift) ^ 1)] = child(node, bit ^ 1)
             node = child(node, bit)
         return KeyTree(self.leaves, nodes)
+
+    def has(self, index: int) -> bool:
+        """Whether a leaf can still be derived."""
+        depth = depth_of(self.leaves)
+        return any((level, index >> (depth - level)) in self.nodes for level in range(depth + 1))
+
+    def without(self, indices: Iterable[int]) -> KeyTree:
+        """A tree in which none of these leaves can be derived; those destroyed already stay so."""
+        tree = self
+        for index in indices:
+            if tree.has(index):
+                tree = tree.puncture(index)
+        return tree
+
+    def only(self, indices: Iterable[int]) -> KeyTree:
+        """A tree in which no leaf can be derived but those of these that still exist."""
+        depth = depth_of(self.leaves)
+        return KeyTree(self.leaves, {(depth, index): self.leaf(index) for index in indices if self.has(index)})
 
     def to_bytes(self) -> bytes:
         """Leaves (u32), then per node depth (u8), index (u32), key (32 bytes); big-endian, in order."""

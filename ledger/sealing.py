@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger import entries, partition_writer, spool
 from ledger.clock import utc_now
+from ledger.entry_shapes import runs
 from ledger.errors import AccessNotRecordedError
 
 if TYPE_CHECKING:
@@ -235,21 +236,10 @@ def _packs(statements: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]
     yield pack
 
 
-def _ranges(numbers: Sequence[int]) -> list[list[int]]:
-    """Contiguous runs as [first, last]."""
-    found: list[list[int]] = []
-    for number in numbers:
-        if found and found[-1][1] == number - 1:
-            found[-1][1] = number
-        else:
-            found.append([number, number])
-    return found
-
-
 def _statements(item: _Spool) -> Iterator[dict[str, Any]]:
     """The numbers of a spool in statements of at most MAX_RANGES missing ranges, so that each fits an entry."""
     recorded: Collection[int] = {frame.number for frame in item.frames}
-    missing = _ranges([number for number in range(1, item.last + 1) if number not in recorded])
+    missing = runs([number for number in range(1, item.last + 1) if number not in recorded])
     first = 1
     while first <= item.last:
         left = [run for run in missing if run[0] >= first]

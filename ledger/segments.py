@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -31,6 +31,7 @@ MAX_PLAINTEXT: Final = 2 * CHUNK
 """Bytes a segment's plaintext may have: bounds what a hostile frame can make a reader allocate."""
 
 _INFO: Final = b"evidence/v1/segment"
+_RESEALED: Final = b"evidence/v1/resealed"
 
 
 class SegmentId(NamedTuple):
@@ -42,10 +43,10 @@ class SegmentId(NamedTuple):
     owner: str
     version: int
 
-    def context(self) -> bytes:
+    def context(self, *, resealed: bool = False) -> bytes:
         """The HKDF info and associated data: each field length-prefixed (u32 big-endian)."""
         fields = (
-            _INFO,
+            _RESEALED if resealed else _INFO,
             self.store.encode(),
             self.path.encode(),
             self.segment.to_bytes(4, "big"),
@@ -115,6 +116,44 @@ def unseal(key: bytes, context: bytes, sealed: Sealed) -> Opened:
         raise TamperedError("a content segment does not decrypt under its key") from None
     plain = compression.decompress(frame, SALT_BYTES, MAX_PLAINTEXT)
     return Opened(plain[:SALT_BYTES], _split(plain))
+
+
+class Kept(NamedTuple):
+    """A row of a resealed segment: the key of its commitment and its slice."""
+
+    row_key: bytes
+    slice: bytes
+
+
+def reseal(key: bytes, context: bytes, rows: Mapping[int, Kept]) -> Sealed:
+    """Seal rows of a segment again, by slot, without its salt: what was taken out cannot be guessed against."""
+    pieces: list[bytes] = []
+    for slot, kept in sorted(rows.items()):
+        pieces += (slot.to_bytes(4, "big"), kept.row_key, len(kept.slice).to_bytes(4, "big"), kept.slice)
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return Sealed(nonce, AESGCM(key).encrypt(nonce, compression.compress(b"".join(pieces)), context))
+
+
+def unseal_resealed(key: bytes, context: bytes, sealed: Sealed) -> dict[int, Kept]:
+    """The rows of a resealed segment by slot. Raises like ``unseal``."""
+    try:
+        frame = AESGCM(key).decrypt(sealed.nonce, sealed.ciphertext, context)
+    except (InvalidTag, ValueError):
+        raise TamperedError("a content segment does not decrypt under its key") from None
+    plain = compression.decompress(frame, _KEPT_HEAD, MAX_PLAINTEXT)
+    rows: dict[int, Kept] = {}
+    at = 0
+    while at < len(plain):
+        slot, length = (int.from_bytes(plain[at + shift : at + shift + 4], "big") for shift in (0, 36))
+        end = at + _KEPT_HEAD + length
+        if at + _KEPT_HEAD > len(plain) or end > len(plain) or slot in rows:
+            raise FormatError("a resealed segment is cut short, or holds a row twice")
+        rows[slot] = Kept(plain[at + 4 : at + 36], plain[at + _KEPT_HEAD : end])
+        at = end
+    return rows
+
+
+_KEPT_HEAD: Final = 40
 
 
 def _split(plain: bytes) -> list[bytes]:

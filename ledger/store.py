@@ -9,13 +9,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from ledger import entries, kek, notes, partition_writer, sealing
+from ledger import entries, following, kek, notes, partition_writer, sealing
 from ledger.access import AccessRecorder, Receipt
 from ledger.checkpoints import Checkpoint, open_checkpoint
-from ledger.content import ContentReader
+from ledger.content import ContentReader, Ledger
 from ledger.decryption import Decryptor
+from ledger.endings import Endings
 from ledger.errors import ConfigError, FormatError, KeyringError, MissingObjectError, NothingThereError, StorageError
 from ledger.history import Entry, History
 from ledger.keyring.access_numbers import AccessNumbers
@@ -31,6 +32,7 @@ from ledger.objects.probe import probe_conditional_put
 from ledger.publisher import Publisher
 from ledger.revealed import Revealed
 from ledger.settings import Settings
+from ledger.standing import Standing
 
 
 class Store:
@@ -44,6 +46,8 @@ class Store:
         self.accesses = AccessNumbers(keyring)
         self._reader = LogReader(objects)
         self._recorder = AccessRecorder(settings, self.accesses)
+        self._read = 0
+        self._endings, self._standing = Endings(), Standing()
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -80,6 +84,24 @@ class Store:
         """Read what others committed; their entries."""
         return self._reader.refresh()
 
+    @property
+    def endings(self) -> Endings:
+        """What the log has ended, as of the last refresh."""
+        self._read_state()
+        return self._endings
+
+    @property
+    def standing(self) -> Standing:
+        """The holds and restrictions in force, as of the last refresh."""
+        self._read_state()
+        return self._standing
+
+    def _read_state(self) -> None:
+        entries = self.history.entries
+        if len(entries) != self._read:
+            self._endings, self._standing = Endings(entries), Standing(entries)
+            self._read = len(entries)
+
     def committed_paths(self) -> set[str]:
         """The content paths of every partition that the ledger lists."""
         return {entry.value["content"]["path"] for entry in self.history.partitions()}
@@ -111,23 +133,29 @@ class Store:
         return receipt
 
     def reveal(
-        self, receipt: Receipt, entry: Mapping[str, Any], first: int, count: int, events: Path | None = None
+        self,
+        receipt: Receipt,
+        entry: Mapping[str, Any],
+        rows: range | Sequence[int],
+        events: Path | None = None,
+        *,
+        despite_restriction: bool = False,
     ) -> Iterator[Revealed]:
-        """The content of rows of a partition, each checked against its commitment.
+        """The content of rows of a partition, in the order given, each checked against its commitment.
 
-        ``events``: a checked local copy of its events file. Raises AccessNotRecordedError without a receipt of this
-        process.
+        ``events``: a checked local copy of its events file. ``despite_restriction``: also of people whose processing is
+        restricted, as GDPR, Article 18(2) allows. Raises AccessNotRecordedError without a receipt of this process,
+        KeyringError while the keyring is older than the ledger's erasures.
         """
         self._recorder.check(receipt)
-        reader = ContentReader(self.objects, self.keyring, self.history.store, entry, events)
-        return reader.rows(first, count)
+        following.refuse_behind(self)
+        reader = ContentReader(self.objects, self.keyring, self.ledger(not despite_restriction), entry, events)
+        return reader.rows(rows.start, len(rows)) if isinstance(rows, range) else reader.chosen(rows)
 
-    def reveal_chosen(
-        self, receipt: Receipt, entry: Mapping[str, Any], rows: Sequence[int], events: Path | None = None
-    ) -> Iterator[Revealed]:
-        """The same for rows that do not follow one another, in the order given."""
-        self._recorder.check(receipt)
-        return ContentReader(self.objects, self.keyring, self.history.store, entry, events).chosen(rows)
+    def ledger(self, restrict: bool = False) -> Ledger:
+        """What opening content needs to know of the log."""
+        restricted = frozenset(self.standing.restricted) if restrict else frozenset[str]()
+        return Ledger(self.history.store, self.endings, restricted)
 
     def close_spool(self) -> None:
         """Let this process's spool be sealed; the next access opens another."""
@@ -154,9 +182,15 @@ class Store:
         return place, tree
 
     def append(
-        self, bodies: Sequence[tuple[str, dict[str, Any]]], recheck: Callable[[list[Entry]], None] | None = None
+        self,
+        bodies: Sequence[tuple[str, dict[str, Any]]],
+        recheck: Callable[[list[Entry]], None] | None = None,
+        *,
+        by: Sequence[KeyName] = ("writer",),
     ) -> list[Entry]:
-        """Commit entries of the given types; durable when it returns. See LogWriter.append for ``recheck``.
+        """Commit entries of the given types, signed by the named keys of the settings; durable when it returns.
+
+        See LogWriter.append for ``recheck``. Raises ConfigError where the settings lack one of the keys.
 
         Raises UnsafeStoreError for a store that does not honour conditional writes, PublisherRefusedError for one that
         lacks what was published.
@@ -164,8 +198,17 @@ class Store:
         self._probe()
         encoded = [self._encode(entry_type, body) for entry_type, body in bodies]
         published = PublicationState(self.keyring, self.history.origin).read
-        writer = LogWriter(self.objects, self._reader, [load_signer(self.settings.writer_key)], published)
+        writer = LogWriter(self.objects, self._reader, [self.signer(name) for name in by], published)
         return writer.append(encoded, recheck)
+
+    def signer(self, name: KeyName) -> notes.Signer:
+        """A signing key that the settings name. Raises ConfigError."""
+        path: Path | None = getattr(self.settings, f"{name}_key")
+        if path is None:
+            raise ConfigError(
+                f"the settings name no {name}_key", hint="Only an installation that holds it can do this."
+            )
+        return load_signer(path)
 
     def _probe(self) -> None:
         """Once for each installation and remote store: `evidence init` probed the store that it made, not this copy."""
@@ -195,6 +238,7 @@ class Store:
         return Publisher(self.objects, state, load_signer(self.settings.log_key)).publish()
 
 
+KeyName = Literal["writer", "privacy", "certificate"]
 _REMOTE = ("s3://",)
 MAX_INLINE_INPUTS = 16
 """Inputs that a partition entry lists itself; more go to a blob."""

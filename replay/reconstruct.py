@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from ingest.formats.sealed import REFERENCE, unpack_pieces
 from ledger.access import Receipt
-from ledger.errors import ErasedError, LostError, NotFoundError, UnverifiableError
+from ledger.errors import ErasedError, EvidenceError, LostError, NotFoundError, UnverifiableError
 from ledger.revealed import Revealed
 from replay.catalog import Catalog, parameter
 from replay.records import find_records
@@ -73,7 +74,7 @@ def _rows_of(catalog: Catalog, number: int, input_ref: str, step: int, receipt: 
         [str(events), input_ref, step],
     ).fetchall()
     for first, count in _runs([row[0] for row in found]):
-        for row in catalog.store.reveal(receipt, entry, first, count, events):
+        for row in catalog.store.reveal(receipt, entry, range(first, first + count), events):
             _content(row)
             yield row
 
@@ -112,13 +113,21 @@ def _referenced(catalog: Catalog, references: Mapping[int, str], receipt: Receip
         by_partition.setdefault(places[record].partition, []).append((places[record].row, part))
     for number, wanted in by_partition.items():
         entry = catalog.partitions()[number].value
-        rows = catalog.store.reveal_chosen(receipt, entry, [row for row, _ in wanted], catalog.mirror.path(entry))
+        rows = catalog.store.reveal(receipt, entry, [row for row, _ in wanted], catalog.mirror.path(entry))
         for (_, part), row in zip(wanted, rows, strict=True):
             yield part, _content(row)
 
 
 def _content(row: Revealed) -> bytes:
-    if row.bytes is None:
-        kind = ErasedError if row.state == "erased" else UnverifiableError
+    if row.bytes is None or row.state != "verified":
+        kind = _GONE.get(row.state, UnverifiableError)
         raise kind(f"record {row.record.hex()} cannot be opened: {row.state}")
     return row.bytes
+
+
+_GONE: Final[Mapping[str, type[EvidenceError]]] = {
+    "erased": ErasedError,
+    "expired": ErasedError,
+    "lost": LostError,
+    "redacted": ErasedError,
+}

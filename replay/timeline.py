@@ -63,7 +63,7 @@ def open_session(catalog: Catalog, session: str, receipt: Receipt) -> Session:
     for part in parts:
         entry = partitions[part.partition]
         events = catalog.mirror.path(entry.value)
-        revealed = catalog.store.reveal(receipt, entry.value, part.first_row, part.rows, events)
+        revealed = catalog.store.reveal(receipt, entry.value, range(part.first_row, part.first_row + part.rows), events)
         rows += [(entry.seq, row) for row in revealed]
     rows = [(seq, row) for seq, row in rows if row.line["kind"] != "envelope"]
     by_sequence = all("seq" in row.line for _, row in rows) and not all("occurred_at" in row.line for _, row in rows)

@@ -200,7 +200,7 @@ class _Export:
         for first, number in part.ranges:
             for start in range(first, first + number, _ROWS_AT_ONCE):
                 count = min(_ROWS_AT_ONCE, first + number - start)
-                revealed = self._store.reveal(receipt, part.entry.value, start, count)
+                revealed = self._store.reveal(receipt, part.entry.value, range(start, start + count))
                 for row, item in enumerate(revealed, start):
                     if item.record != part.leaves[row]:
                         path = part.entry.value["events"]["path"]

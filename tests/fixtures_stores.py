@@ -14,6 +14,7 @@ from ingest.pipeline import Pipeline, Summary
 from ledger import notes, records
 from ledger.create import create
 from ledger.decryption import Decryptor
+from ledger.erasing import Erasing, erase
 from ledger.objects import Objects, open_objects
 from ledger.partition_reader import PartitionReader
 from ledger.settings import Settings, load
@@ -76,6 +77,14 @@ class Installation:
             return verify(self.objects(), Options(level=level, trusted=trusted, **options))  # type: ignore[arg-type]
         finally:
             keyring.close()
+
+    def erase(self, *values: str) -> list[str]:
+        """Erase everything of the people who have these identifiers; their references."""
+        with self.open() as store:
+            subjects = [reference for value in values for reference in store.keyring.lookup(value)]
+            erase(store, Erasing(subjects))
+            store.publish()
+        return subjects
 
     def lines(self) -> list[dict[str, Any]]:
         """Every record line, in the order of the log."""

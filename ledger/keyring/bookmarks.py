@@ -30,8 +30,9 @@ class Input(NamedTuple):
 class Step(NamedTuple):
     """One portion of an input, as one of the partitions that hold it (``path``) sees it.
 
-    ``step`` counts an input's portions from 0; it took bytes ``from_byte`` to ``to_byte``, and ``prefix_mac`` is
-    over all bytes up to there. It counts once the ledger lists every partition of one ``attempt`` at it.
+    ``step`` counts an input's portions from 0; it took bytes ``from_byte`` to ``to_byte``, and ``prefix_mac`` is over
+    all bytes up to there, or None once some of them were erased. It counts once the ledger lists every partition of
+    one ``attempt`` at it.
     """
 
     input: str
@@ -40,7 +41,7 @@ class Step(NamedTuple):
     from_byte: int
     to_byte: int
     step: int
-    prefix_mac: bytes
+    prefix_mac: bytes | None
 
 
 class Bookmarks:
@@ -185,7 +186,9 @@ class Bookmarks:
 
 
 def _step(row: Row[Any]) -> Step:
-    return Step(row.input, row.path, row.attempt, row.from_byte, row.to_byte, row.step, bytes(row.prefix_mac))
+    return Step(
+        row.input, row.path, row.attempt, row.from_byte, row.to_byte, row.step, row.prefix_mac and bytes(row.prefix_mac)
+    )
 
 
 def _committed(steps: list[Step], committed: Collection[str]) -> Step | None:

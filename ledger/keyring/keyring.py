@@ -30,7 +30,7 @@ from ledger.keyring.identifiers import NORMALISER, Identifier, mac_input, normal
 from ledger.keytree import KeyTree
 
 KEY_BYTES: Final = 32
-VERSION: Final = b"1"
+VERSION: Final = b"2"
 _BATCH: Final = 500
 
 
@@ -48,7 +48,7 @@ class Keyring:
         self._epochs: dict[int, bytes] = {}
         self.epoch = 0
         with reading(engine) as connection:
-            self._follow(connection)
+            self.follow(connection)
             meta = {row.name: row for row in connection.execute(select(tables.meta))}
         if "version" not in meta or bytes(meta["version"].value) != VERSION:
             raise KeyringError("the keyring has a version that this program does not know")
@@ -99,11 +99,11 @@ class Keyring:
         On PostgreSQL a rotation, which locks the rows of the epochs first, waits for its end; on SQLite all do.
         """
         with transaction(self.engine) as connection:
-            self._follow(connection, hold=True)
+            self.follow(connection, hold=True)
             yield connection
 
-    def _follow(self, connection: Connection, *, hold: bool = False) -> None:
-        """Take up the epochs as they are now, and forget the keys of those that are gone."""
+    def follow(self, connection: Connection, *, hold: bool = False) -> None:
+        """Take up the epochs as they are now, first in a transaction; keys of those that are gone are forgotten."""
         statement = select(tables.epochs.c.epoch, tables.epochs.c.wrapped)
         rows = connection.execute(statement.with_for_update(read=True) if hold else statement).all()
         if not rows:
@@ -116,7 +116,7 @@ class Keyring:
         """The key of an epoch, which may have begun since this process looked. Raises KeyError if it is gone."""
         if epoch not in self._epochs:
             with reading(self.engine) as connection:
-                self._follow(connection)
+                self.follow(connection)
         return self._epochs[epoch]
 
     # -- identifiers and subjects
@@ -138,9 +138,9 @@ class Keyring:
     def lookup(self, value: str, types: Sequence[str] | None = None) -> list[str]:
         """The references of a value under the given identifier types, or under every type in use."""
         with reading(self.engine) as connection:
-            self._follow(connection)
+            self.follow(connection)
             if types is None:
-                types = list(connection.execute(select(tables.identifiers.c.type).distinct()).scalars())
+                types = _types(connection)
             macs = [self._mac(Identifier(kind, value)) for kind in types]
             return sorted(set(self._references(connection, macs).values()))
 
@@ -163,10 +163,11 @@ class Keyring:
         return found
 
     def _newest_keys(self, connection: Connection, references: Sequence[str]) -> dict[str, DataKey]:
-        keys = tables.data_keys
+        keys, subjects = tables.data_keys, tables.subjects
+        live = select(keys).join(subjects, subjects.c.ref == keys.c.ref).where(subjects.c.state == "live")
         found: dict[str, DataKey] = {}
-        for batch in _batches(references):
-            for row in connection.execute(select(keys).where(keys.c.ref.in_(batch)).order_by(keys.c.version)):
+        for batch in batches(references):
+            for row in connection.execute(live.where(keys.c.ref.in_(batch)).order_by(keys.c.version)):
                 found[row.ref] = DataKey(row.version, self._unwrap(row.epoch, row.wrapped))
         return found
 
@@ -176,7 +177,7 @@ class Keyring:
         keys = tables.data_keys
         found: dict[tuple[str, int], bytes] = {}
         with reading(self.engine) as connection:
-            for batch in _batches(sorted({reference for reference, _ in pairs})):
+            for batch in batches(sorted({reference for reference, _ in pairs})):
                 for row in connection.execute(select(keys).where(keys.c.ref.in_(batch))):
                     if (row.ref, row.version) in pairs:
                         found[(row.ref, row.version)] = self._unwrap(row.epoch, row.wrapped)
@@ -194,14 +195,14 @@ class Keyring:
         return self._unwrap(row.epoch, row.wrapped)
 
     def state(self, reference: str) -> str:
-        """``live``, ``erased``, or ``never existed``."""
+        """``live``, ``erasing`` (readable still, nothing new is sealed for it), ``erased``, or ``never existed``."""
         with reading(self.engine) as connection:
             row = connection.execute(select(tables.subjects.c.state).where(tables.subjects.c.ref == reference)).first()
         return "never existed" if row is None else str(row.state)
 
     def _explain_missing(self, reference: str) -> NoReturn:
         state = self.state(reference)
-        if state == "erased":
+        if state in ("erased", "erasing"):
             raise ErasedError(f"the key of subject {reference} was destroyed")
         raise KeyringError(f"no key of subject {reference} in this keyring ({state})")
 
@@ -212,11 +213,12 @@ class Keyring:
                 "mac": mac,
                 "epoch": self.epoch,
                 "type": identifier.type,
+                "subject_mac": self.subject_mac(references[mac], self.epoch),
                 "sealed": self._seal_identifier(mac, identifier, references[mac]),
             }
             for mac, identifier in missing.items()
         ]
-        _insert_new(connection, tables.identifiers, rows)
+        insert_new(connection, tables.identifiers, rows)
 
     def _add_subjects(self, connection: Connection, references: Sequence[str]) -> None:
         """First data keys for references that have no state yet; an erased one keeps its state and gets none."""
@@ -224,10 +226,10 @@ class Keyring:
         epoch_key = self._epochs[self.epoch]
         table = tables.subjects
         known: set[str] = set()
-        for batch in _batches(references):
+        for batch in batches(references):
             known.update(connection.execute(select(table.c.ref).where(table.c.ref.in_(batch))).scalars())
         new = [reference for reference in references if reference not in known]
-        _insert_new(connection, table, [{"ref": ref, "state": "live", "created_at": now} for ref in new])
+        insert_new(connection, table, [{"ref": ref, "state": "live", "created_at": now} for ref in new])
         keys = [
             {
                 "ref": reference,
@@ -237,12 +239,12 @@ class Keyring:
             }
             for reference in new
         ]
-        _insert_new(connection, tables.data_keys, keys)
+        insert_new(connection, tables.data_keys, keys)
 
     def _references(self, connection: Connection, macs: Sequence[bytes]) -> dict[bytes, str]:
         known: dict[bytes, str] = {}
         table = tables.identifiers
-        for batch in _batches(macs):
+        for batch in batches(macs):
             for row in connection.execute(select(table).where(table.c.mac.in_(batch))):
                 opened = canonical.decode(self._open_sealed(row.epoch, bytes(row.mac), row.sealed))
                 known[bytes(row.mac)] = opened["ref"]
@@ -256,6 +258,14 @@ class Keyring:
     def _mac(self, identifier: Identifier) -> bytes:
         key = derive(self._epochs[self.epoch], f"evidence/v1/index/{identifier.type}".encode())
         return hmac.digest(key, mac_input(identifier), "sha256")
+
+    def subject_mac(self, reference: str, epoch: int) -> bytes:
+        """What the identifiers of a reference are found by, among those of one epoch."""
+        return hmac.digest(derive(self._epoch_key(epoch), b"evidence/v1/subject"), reference.encode(), "sha256")
+
+    def live_epochs(self) -> list[int]:
+        """The epochs whose keys are here, oldest first."""
+        return sorted(self._epochs)
 
     # -- partitions
 
@@ -317,12 +327,25 @@ def _seal(key: bytes, label: bytes, plain: bytes) -> bytes:
     return nonce + AESGCM(key).encrypt(nonce, plain, label)
 
 
-def _batches(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+def _types(connection: Connection) -> list[str]:
+    """The identifier types in use, each found by one step in the index: reading all rows would take long."""
+    column = tables.identifiers.c.type
+    found: list[str] = []
+    while True:
+        statement = select(column).order_by(column).limit(1)
+        following = connection.execute(statement.where(column > found[-1]) if found else statement).scalar()
+        if following is None:
+            return found
+        found.append(following)
+
+
+def batches(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """The items in parts that one statement can hold."""
     for start in range(0, len(items), _BATCH):
         yield items[start : start + _BATCH]
 
 
-def _insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+def insert_new(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     """Insert the rows whose primary key is not there yet: what another process inserted first stays."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     if rows:

@@ -39,8 +39,12 @@ identifiers = Table(
     Column("mac", LargeBinary, primary_key=True),
     Column("epoch", Integer, nullable=False),
     Column("type", String, nullable=False),
+    Column("subject_mac", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    Index("identifiers_by_subject", "subject_mac"),
+    Index("identifiers_by_type", "type"),
 )
+"""``subject_mac`` finds the identifiers of a reference, which an erasure deletes; the reference itself is sealed."""
 
 subjects = Table(
     "subjects",
@@ -50,6 +54,15 @@ subjects = Table(
     Column("created_at", String, nullable=False),
     Column("erased_at", String),
 )
+
+subject_links = Table(
+    "subject_links",
+    metadata,
+    Column("ref", String, primary_key=True),
+    Column("other", String, primary_key=True),
+    Column("linked_at", String, nullable=False),
+)
+"""References of one person, each pair in both directions: links join references, never keys."""
 
 data_keys = Table(
     "data_keys",
@@ -100,9 +113,11 @@ steps = Table(
     Column("from_byte", BigInteger, nullable=False),
     Column("to_byte", BigInteger, nullable=False),
     Column("step", BigInteger, nullable=False),
-    Column("prefix_mac", LargeBinary, nullable=False),
+    Column("prefix_mac", LargeBinary),
     Index("steps_by_mac", "prefix_mac"),
+    Index("steps_by_path", "path"),
 )
+"""``prefix_mac`` is null once content that it is over was erased: a digest of it must not survive."""
 
 spools = Table(
     "spools",

@@ -9,17 +9,12 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import delete, update
 
 from ingest import pipeline
 from ingest.inputs import Own, Source, expand
 from ingest.pipeline import Pipeline
-from ledger import entries
 from ledger.errors import NotFoundError, UsageError
-from ledger.keyring import tables
-from ledger.keyring.engine import transaction
-from ledger.log import LogWriter
-from ledger.store import Store, load_signer
+from ledger.store import Store
 from ledger.verify import Verdict
 
 
@@ -350,17 +345,6 @@ def test_an_empty_path_is_not_this_folder(installation: Any) -> None:
         Pipeline(store).run([""])
 
 
-def erase(store: Store, value: str) -> None:
-    """Destroy a person's keys and identifiers, and commit the entry that says so."""
-    (ref,) = store.keyring.lookup(value)
-    with transaction(store.keyring.engine) as connection:
-        connection.execute(delete(tables.data_keys).where(tables.data_keys.c.ref == ref))
-        connection.execute(update(tables.subjects).where(tables.subjects.c.ref == ref).values(state="erased"))
-        connection.execute(delete(tables.identifiers))
-    signer = load_signer(store.settings.privacy_key)  # type: ignore[arg-type]
-    LogWriter(store.objects, store._reader, [signer]).append([entries.encode("erasure", {"subjects": [ref]})])
-
-
 def test_a_person_who_is_erased_while_their_records_are_built_is_sealed_under_a_new_key(
     installation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,8 +354,7 @@ def test_a_person_who_is_erased_while_their_records_are_built_is_sealed_under_a_
 
     def erased_first(store: Store, *given: Any) -> Any:
         monkeypatch.setattr(Store, "append", append)
-        with installation.open() as privacy:
-            erase(privacy, "ana@example.org")
+        installation.erase("ana@example.org")
         return append(store, *given)
 
     monkeypatch.setattr(Store, "append", erased_first)

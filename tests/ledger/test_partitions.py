@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ledger import entries, kdf, merkle, parquet, partition_writer, records, segments
-from ledger.content import ContentReader
+from ledger.content import ContentReader, Ledger
+from ledger.endings import Endings
 from ledger.errors import FormatError, StorageError
 from ledger.kdf import derive
 from ledger.keyring.keyring import Keyring
@@ -57,7 +58,7 @@ class Store:
         return built, built.body
 
     def contents(self, entry: dict[str, Any]) -> dict[str, bytes | None]:
-        reader = ContentReader(self.objects, self.keyring, STORE, entry)
+        reader = ContentReader(self.objects, self.keyring, Ledger(STORE, Endings()), entry)
         return {found.line["source_id"]: found.bytes for found in reader.all_rows()}
 
 
@@ -166,7 +167,7 @@ def test_one_session_is_read_without_the_rest(store: Store) -> None:
     built, entry = store.build(rows)
     metadata = pq.read_metadata(io.BytesIO(built.events))
     assert [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)] == [parquet.EVENTS_GROUP] * 3
-    reader = ContentReader(store.objects, store.keyring, STORE, entry)
+    reader = ContentReader(store.objects, store.keyring, Ledger(STORE, Endings()), entry)
     found = [item.line["source_id"] for item in reader.rows(2 * parquet.EVENTS_GROUP + 8, 10)]
     assert found == [str(2 * parquet.EVENTS_GROUP + number) for number in range(8, 18)]
     assert store.objects.read[entry["events"]["path"]] < len(built.events) * 0.6

@@ -114,7 +114,7 @@ def test_the_record_says_who_looked_at_what_and_why_and_names_nobody_in_its_line
     with filled.listed() as (store, opened):
         entry = opened.partitions()[-1]
         receipt = access.record(store, "test", "", {})
-        (row,) = store.reveal(receipt, entry.value, 0, 1)
+        (row,) = store.reveal(receipt, entry.value, range(1))
 
     assert row.line["kind"] == "access"
     assert [len(reference) for reference in row.line["subjects"]["viewer"]] == [32]

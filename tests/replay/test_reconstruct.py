@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 
+from ledger.erasing import Erasing, erase
 from ledger.errors import ErasedError, LostError, NotFoundError, TamperedError, UnverifiableError
 from ledger.keyring import tables
+from ledger.keyring.destruction import Destruction
 from replay import access
 from replay.reconstruct import reconstruct, resolve_input
 
@@ -112,16 +114,23 @@ def test_a_missing_portion_is_lost(desk: Any, turn: Turn) -> None:
             list(reconstruct(opened, name, access.record(store, "test", "", {})))
 
 
-@pytest.mark.parametrize(("state", "error"), [("erased", ErasedError), ("live", UnverifiableError)])
+@pytest.mark.parametrize(
+    ("state", "error"), [("erased", ErasedError), ("lost", LostError), ("unverifiable", UnverifiableError)]
+)
 def test_content_whose_key_is_gone_does_not_come_back(
     desk: Any, turn: Turn, state: str, error: type[Exception]
 ) -> None:
     person = {"end_user": [{"type": "customer_number", "id": "K1"}]}
     path = desk.ingest(turn("q", "a", id="e1", subjects=person), turn("q", "b", id="e2"))
-    with desk.installation.open() as store, store.keyring.engine.begin() as connection:
+    with desk.installation.open() as store:
         (reference,) = store.keyring.lookup("K1")
-        connection.execute(delete(tables.data_keys).where(tables.data_keys.c.ref == reference))
-        connection.execute(update(tables.subjects).where(tables.subjects.c.ref == reference).values(state=state))
+        if state == "erased":
+            erase(store, Erasing([reference]))
+        elif state == "lost":
+            Destruction(store.keyring).subjects([reference])
+        else:
+            with store.keyring.engine.begin() as connection:
+                connection.execute(delete(tables.data_keys).where(tables.data_keys.c.ref == reference))
 
     with pytest.raises(error, match="cannot be opened"):
         again(desk, str(path))

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 
 from ingest import formats
+from ledger.erasing import Erasing, erase
 from ledger.errors import AccessNotRecordedError, NotFoundError
 from ledger.keyring import tables
+from ledger.keyring.destruction import Destruction
 from replay.timeline import Session, open_session
 
 Turn = Callable[..., dict[str, Any]]
@@ -215,18 +217,22 @@ def test_records_with_one_id_are_all_shown_and_marked(desk: Any, turn: Turn) -> 
     assert [event.duplicate for event in desk.replay("s1").events] == [False, True, False]
 
 
-@pytest.mark.parametrize("state", ["erased", "unverifiable"])
+@pytest.mark.parametrize("state", ["erased", "lost", "unverifiable"])
 def test_content_without_a_key_is_named_for_what_it_is(desk: Any, turn: Turn, state: str) -> None:
     person = {"end_user": [{"type": "customer_number", "id": "K1"}]}
     desk.ingest(
         turn("q", "a", id="hers", time="2025-03-01T10:00:00Z", subjects=person),
         turn("q", "b", id="nobody's", time="2025-03-01T10:00:01Z"),
     )
-    with desk.installation.open() as store, store.keyring.engine.begin() as connection:
+    with desk.installation.open() as store:
         (reference,) = store.keyring.lookup("K1")
-        connection.execute(delete(tables.data_keys).where(tables.data_keys.c.ref == reference))
         if state == "erased":
-            connection.execute(update(tables.subjects).where(tables.subjects.c.ref == reference).values(state=state))
+            erase(store, Erasing([reference]))
+        elif state == "lost":
+            Destruction(store.keyring).subjects([reference])
+        else:
+            with store.keyring.engine.begin() as connection:
+                connection.execute(delete(tables.data_keys).where(tables.data_keys.c.ref == reference))
 
     hers, other = desk.replay("s1").events
 

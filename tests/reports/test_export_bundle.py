@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, update
 
 from ledger import entries, notes
 from ledger.checkpoints import Checkpoint, parse_checkpoint
+from ledger.erasing import Erasing, erase
 from ledger.errors import (
     AccessNotRecordedError,
     LostError,
@@ -26,9 +26,7 @@ from ledger.errors import (
     UnverifiableError,
     UsageError,
 )
-from ledger.keyring import tables
-from ledger.log import LogReader, LogWriter
-from ledger.objects import open_objects
+from ledger.keyring.destruction import Destruction
 from ledger.store import Store, load_signer
 from ledger.verify.pin import Pin
 from replay.catalog import opened
@@ -311,17 +309,13 @@ def test_too_many_files_are_refused_before_an_archive_needs_zip64(monkeypatch: p
 
 
 def destroy_keys(bank: Bank, owner: str, *, recorded: bool) -> None:
-    """What an erasure does: the key goes, the subject's state stays, and the ledger says so."""
+    """What an erasure does; or the key alone goes, and the ledger does not say so."""
     with Store.open(bank.settings) as store:
-        with store.keyring.engine.begin() as connection:
-            connection.execute(delete(tables.data_keys).where(tables.data_keys.c.ref == owner))
-            connection.execute(update(tables.subjects).where(tables.subjects.c.ref == owner).values(state="erased"))
         if recorded:
-            assert bank.settings.privacy_key is not None
-            objects = open_objects(bank.settings.store)
-            writer = LogWriter(objects, LogReader(objects), [load_signer(bank.settings.privacy_key)])
-            writer.append([entries.encode("erasure", {"subjects": [owner]})])
+            erase(store, Erasing([owner]))
             store.publish()
+        else:
+            Destruction(store.keyring).subjects([owner])
 
 
 @pytest.mark.parametrize("recorded", [True, False])
@@ -336,9 +330,10 @@ def test_erased_content_is_explained_by_the_ledger_or_it_is_lost(
     data, summary = bank.export(SessionSelection(bank.session), with_content=True)
     result = audit(data, "--key", bank.log_vkey)
 
-    assert summary.contents["erased"] > 0
+    state = "erased" if recorded else "lost"
+    assert summary.contents[state] > 0
     assert (result.code, result.verdicts) == ((0, {"unpinned"}) if recorded else (5, {"lost", "unpinned"}))
-    assert result.output["contents"]["erased"] == summary.contents["erased"]
+    assert result.output["contents"][state] == summary.contents[state]
 
 
 # -- the file itself

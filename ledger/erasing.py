@@ -1,0 +1,87 @@
+"""Erasing by key destruction: people everywhere, or single segments. The ledger says it first, then the keys go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ledger import entries, following
+from ledger.entry_shapes import runs
+from ledger.errors import ConfigError
+from ledger.keyring.destruction import Destruction
+
+if TYPE_CHECKING:
+    from ledger.history import Entry
+    from ledger.store import Store
+
+MAX_SUBJECTS: Final = 150
+"""Subjects that one entry names."""
+_ROOM: Final = 6 * 1024
+"""Bytes of segments that one entry lists."""
+
+
+class Erasing(NamedTuple):
+    """What is to be erased.
+
+    ``subjects``: whose keys and identifiers are destroyed everywhere. ``segments``: by the index of a partition's
+    entry, single segments of it. ``inputs``: (input, step) from which on digests are over content that goes.
+    ``reference``: further fields of the entry, such as ``request`` and ``plan``.
+    """
+
+    subjects: Sequence[str] = ()
+    segments: Mapping[int, Sequence[int]] = {}
+    inputs: Sequence[tuple[str, int]] = ()
+    reference: Mapping[str, Any] = {}
+
+
+class Erased(NamedTuple):
+    """What was destroyed: the entries that say so, the number of data keys, identifiers, and key trees cut."""
+
+    entries: list[Entry]
+    keys: int
+    identifiers: int
+    trees: int
+
+
+def erase(store: Store, what: Erasing, beside: Sequence[tuple[str, dict[str, Any]]] = ()) -> Erased:
+    """Carry out an erasure; its cost does not depend on the size of the store. ``beside``: entries of the same commit.
+
+    Identifiers go first, so that nothing more is sealed for these people; then the entry is committed; then the keys
+    go. Whoever dies in between has left what `evidence keys reconcile`, or the same call again, completes.
+    Raises ConfigError where this installation may not erase; then nothing has changed.
+    """
+    check_role(store, "erasure")
+    act = Destruction(store.keyring)
+    identifiers = act.begin(what.subjects) if what.subjects else 0
+    act.forget_bytes(what.inputs)
+    bodies = [("erasure", body) for body in _bodies(what)]
+    by: tuple[Any, ...] = ("writer", "privacy") if beside else ("privacy",)
+    committed = store.append([*bodies, *beside], by=by)
+    followed = following.follow(store)
+    return Erased(committed, followed.keys, identifiers, followed.trees)
+
+
+def check_role(store: Store, role: str) -> None:
+    """Raise ConfigError unless the privacy key that the settings name holds a role in the log."""
+    vkey = store.signer("privacy").vkey
+    if all(holder.vkey != vkey for holder in store.history.holders(role)):
+        raise ConfigError(f"the privacy key does not hold the role {role} in this log")
+
+
+def _bodies(what: Erasing) -> Iterator[dict[str, Any]]:
+    """The entries that name everything, each small enough."""
+    listed = [
+        {"partition": index, "segments": runs(sorted(set(numbers)))}
+        for index, numbers in sorted(what.segments.items())
+        if numbers
+    ]
+    subjects = sorted(set(what.subjects))
+    while subjects or listed:
+        here = subjects[:MAX_SUBJECTS]
+        subjects = subjects[MAX_SUBJECTS:]
+        body: dict[str, Any] = {**what.reference, "subjects": here}
+        if not here:
+            body["segments"] = [listed.pop(0)]
+            while listed and len(entries.canonical_bytes([*body["segments"], listed[0]])) < _ROOM:
+                body["segments"].append(listed.pop(0))
+        yield body

@@ -1,0 +1,95 @@
+"""Carrying out in the keyring what the ledger says was ended. Safe to repeat; a restored keyring is brought up to date.
+
+The entry comes first, then the keys go: whoever dies between the two leaves what any later process can finish.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from ledger.endings import Endings
+from ledger.errors import ErasedError, KeyringError
+from ledger.keyring.destruction import Destruction
+from ledger.keytree import KeyTree
+
+if TYPE_CHECKING:
+    from ledger.store import Store
+
+PATIENCE = 5.0
+"""Seconds that a reader waits for another process that is between the entry and the keys."""
+
+
+class Followed(NamedTuple):
+    """What was carried out: data keys destroyed, and key trees that were cut or destroyed."""
+
+    subjects: int
+    keys: int
+    trees: int
+
+
+def behind(store: Store) -> bool:
+    """Whether the ledger has ended keys that this keyring was not told to destroy yet."""
+    return Destruction(store.keyring).followed() < store.endings.last
+
+
+def refuse_behind(store: Store) -> None:
+    """Raise KeyringError while the keyring is behind the ledger: it may hold keys of people who were erased."""
+    deadline = time.monotonic() + PATIENCE
+    while behind(store):
+        if time.monotonic() > deadline:
+            raise KeyringError(
+                "the keyring is older than the ledger's erasures: it may hold keys that were destroyed",
+                hint="Run `evidence keys reconcile`: it destroys them again.",
+            )
+        time.sleep(0.05)
+
+
+def follow(store: Store, *, since: int | None = None) -> Followed:
+    """Destroy every key that the ledger says is destroyed, as far as this keyring still has it.
+
+    ``since``: the entries up to this one were carried out before; by default the keyring's own memory of that. -1 looks
+    at all again.
+    """
+    store.refresh()
+    endings, act = store.endings, Destruction(store.keyring)
+    since = act.followed() if since is None else since
+    subjects = sorted(ref for ref, entry in endings.subjects.items() if entry.index > since)
+    keys = act.subjects(subjects)
+    trees = _trees(store, endings, since)
+    expired = {path: tree for path, tree in trees.items() if tree is None}
+    act.trees(expired, "expired")
+    act.trees({path: tree for path, tree in trees.items() if tree is not None})
+    act.follow_to(endings.last)
+    return Followed(len(subjects), keys, len(trees))
+
+
+def _trees(store: Store, endings: Endings, since: int) -> dict[str, KeyTree | None]:
+    """The key trees that still open what they should not, as they are to be."""
+    changes: dict[str, KeyTree | None] = {}
+    for path in sorted(path for path, index in endings.touched.items() if index > since):
+        try:
+            tree = store.keyring.tree(path)
+        except (ErasedError, KeyringError):
+            continue
+        left = _left(endings, path, tree)
+        if left is None or left.nodes != tree.nodes:
+            changes[path] = left
+    return changes
+
+
+def _left(endings: Endings, path: str, tree: KeyTree) -> KeyTree | None:
+    """What may be left of a tree; None for nothing."""
+    left = tree.without(sorted(endings.destroyed_leaves(path)))
+    for partition, expiry in endings.expired.items():
+        moved = endings.moved.get(partition, {})
+        if path == partition:
+            kept = sorted(number for number in expiry.kept if number not in moved)
+        elif path in endings.objects_of(partition):
+            kept = sorted(
+                place.number for number, place in moved.items() if number in expiry.kept and place.content.path == path
+            )
+        else:
+            continue
+        left = left.only(kept)
+    return left if left.nodes else None
