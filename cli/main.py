@@ -24,6 +24,7 @@ from cli import (
     cmd_verify,
     cmd_verify_bundle,
 )
+from cli.groups import Group
 from cli.output import OutputFailedError, ReaderGoneError, emit, note, say
 from ledger.errors import EvidenceError, UsageError
 from ledger.lean import without_pandas
@@ -56,8 +57,13 @@ COMMANDS = (
 )
 """Name, function, example, and what it is in a list: short enough that a terminal of 80 columns does not cut it."""
 
+GROUPS: tuple[Group, ...] = ()
+"""Commands of two words; each module holds the table of its own."""
+
 for _name, _function, _example, _words in COMMANDS:
     app.command(_name, epilog=_example, short_help=_words)(_function)
+for _group in GROUPS:
+    app.add_typer(_group.typer(), name=_group.name, short_help=_group.words)
 
 
 @app.callback(invoke_without_command=True)

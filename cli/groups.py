@@ -1,0 +1,32 @@
+"""Commands of two words, such as ``evidence hold add``: what a module gives to be put under one first word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import typer
+
+
+class Subcommand(NamedTuple):
+    """Second word, function, example, and what it is in a list."""
+
+    name: str
+    function: Callable[..., Any]
+    example: str
+    words: str
+
+
+class Group(NamedTuple):
+    """First word, what it is in a list, and its commands."""
+
+    name: str
+    words: str
+    commands: Sequence[Subcommand]
+
+    def typer(self) -> typer.Typer:
+        """The group as typer takes it. Without a second word it prints its help."""
+        made = typer.Typer(name=self.name, help=self.words, no_args_is_help=True, rich_markup_mode=None)
+        for name, function, example, words in self.commands:
+            made.command(name, epilog=example, short_help=words)(function)
+        return made
