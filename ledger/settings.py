@@ -43,6 +43,9 @@ class Settings(BaseModel):
     reveal: Literal["spooled", "anchored"] = Field(
         default="spooled", description="anchored: an access record is committed before anything is shown."
     )
+    holidays: Path | None = Field(
+        default=None, description="File of public holidays, one date a line, for the deadlines of requests."
+    )
     max_age_hours: int = Field(default=48, ge=1, description="Age of the last commit after which verify says stale.")
 
 
@@ -94,7 +97,7 @@ def _anchored(settings: Settings, folder: Path, *, given_store: bool) -> Setting
         return path if path.is_absolute() else folder / path
 
     changes: dict[str, Any] = {name: place(getattr(settings, name)) for name in ("writer_key", "spool", "cache", "pin")}
-    for name in ("log_key", "log_vkey", "privacy_key", "certificate_key"):
+    for name in ("log_key", "log_vkey", "privacy_key", "certificate_key", "holidays"):
         if getattr(settings, name) is not None:
             changes[name] = place(getattr(settings, name))
     if "://" not in settings.store:
