@@ -37,6 +37,28 @@ class Expiry(NamedTuple):
     kept: frozenset[int]
 
 
+class PartitionEnds(NamedTuple):
+    """The same for one partition, in plain values: what verification hands to its processes.
+
+    ``owners``: erased after its commit. ``segments``: erased by number. ``kept``: what did not expire with the rest;
+    None where the partition did not expire. ``moved``: segment to object (path, size, SHA-256) and number in it.
+    ``redacted``: row to the commitment that holds now. ``deleted``: objects that may be gone.
+    """
+
+    owners: frozenset[str] = frozenset()
+    segments: frozenset[int] = frozenset()
+    kept: frozenset[int] | None = None
+    moved: dict[int, tuple[str, int, str, int]] = {}  # noqa: RUF012 - never changed
+    redacted: dict[int, str] = {}  # noqa: RUF012 - never changed
+    deleted: frozenset[str] = frozenset()
+
+    def state(self, segment: int, owner: str) -> str | None:
+        """``erased`` or ``expired`` where a segment is not to be opened; None where it is."""
+        if owner in self.owners or segment in self.segments:
+            return "erased"
+        return "expired" if self.kept is not None and segment not in self.kept else None
+
+
 class Endings:
     """Everything that entries have ended, up to the last of those given.
 
@@ -93,6 +115,23 @@ class Endings:
         if expiry is not None and segment not in expiry.kept:
             return Ended("expired", expiry.entry)
         return None
+
+    def of(self, partition: Entry) -> PartitionEnds:
+        """What was ended of one partition."""
+        path = partition.value["content"]["path"]
+        expiry = self.expired.get(path)
+        moved = self.moved.get(path, {})
+        return PartitionEnds(
+            frozenset(ref for ref, entry in self.subjects.items() if entry.seq > partition.seq),
+            frozenset(self.segments.get(path, ())),
+            None if expiry is None else expiry.kept,
+            {
+                number: (place.content.path, place.content.size, place.content.sha256, place.number)
+                for number, place in moved.items()
+            },
+            {row: item.commitment for row, item in self.redacted.get(path, {}).items()},
+            frozenset(self.deleted).intersection((path, partition.value["events"]["path"])),
+        )
 
     def destroyed_leaves(self, path: str) -> set[int]:
         """The segments of one content object, also of one that holds moved segments, whose leaves are to be gone."""
