@@ -30,6 +30,13 @@ class Moved(NamedTuple):
     entry: Entry
 
 
+class RedactedRow(NamedTuple):
+    """What holds of a redacted row now, and the entry that says so."""
+
+    item: entry_shapes.Redacted
+    entry: Entry
+
+
 class Expiry(NamedTuple):
     """A partition that expired but for the ``kept`` segments."""
 
@@ -72,7 +79,7 @@ class Endings:
         self.moved: dict[str, dict[int, Moved]] = {}
         self.left: dict[str, set[int]] = {}
         """Segments, by the object that they stood in, whose leaves go because they were moved."""
-        self.redacted: dict[str, dict[int, entry_shapes.Redacted]] = {}
+        self.redacted: dict[str, dict[int, RedactedRow]] = {}
         self.expired: dict[str, Expiry] = {}
         self.lines_expired: dict[str, Entry] = {}
         """By the path of the events file."""
@@ -129,7 +136,7 @@ class Endings:
                 number: (place.content.path, place.content.size, place.content.sha256, place.number)
                 for number, place in moved.items()
             },
-            {row: item.commitment for row, item in self.redacted.get(path, {}).items()},
+            {row: found.item.commitment for row, found in self.redacted.get(path, {}).items()},
             frozenset(self.deleted).intersection((path, partition.value["events"]["path"])),
         )
 
@@ -174,7 +181,7 @@ class Endings:
             if known is None or known.content.path != read.content.path:
                 self._leave(path, number, entry)
             places[number] = Moved(read.content, new, entry)
-        self.redacted.setdefault(path, {}).update({item.row: item for item in read.redacted})
+        self.redacted.setdefault(path, {}).update({item.row: RedactedRow(item, entry) for item in read.redacted})
 
     def _expire(self, entry: Entry, read: entry_shapes.Retention) -> None:
         for item in read.partitions:

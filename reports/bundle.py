@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from ledger import canonical, merkle, notes
+from ledger import canonical, endings, merkle, notes
 from ledger.access import Receipt
 from ledger.checkpoints import Checkpoint, parse_checkpoint
 from ledger.errors import NotFoundError, StaleError, TamperedError, UnverifiableError
@@ -24,6 +24,7 @@ from reports.selection import Selected, Selection, select
 from reports.standalone import verify
 
 TYPE: Final = "evidence/bundle/1"
+_SHOWN: Final = frozenset(("partition", "restriction", *endings.TYPES))
 _HERE: Final = Path(__file__).parent
 _ROWS_AT_ONCE: Final = 4096
 """Rows whose content is opened together, about a row group: bounds what is decrypted at a time."""
@@ -102,12 +103,10 @@ def _entry(selection: Selection, content: ContentGrant | None, summary: ExportSu
 
 
 def _published(store: Store) -> _Published:
-    """The published checkpoint, published anew if partitions or erasures are not covered by it yet."""
+    """The published checkpoint, published anew if it does not cover the partitions, or what explains their content."""
     store.refresh()
     published = _read_checkpoint(store)
-    if any(
-        entry.value["type"] in ("partition", "erasure") for entry in store.history.entries[published.checkpoint.size :]
-    ):
+    if any(entry.value["type"] in _SHOWN for entry in store.history.entries[published.checkpoint.size :]):
         store.publish()
         store.refresh()
         published = _read_checkpoint(store)
@@ -209,17 +208,16 @@ class _Export:
                     if item.bytes is not None and item.row_key is not None:
                         self._writer.add(f"content/{item.record.hex()}.bin", item.bytes)
                         listed["row_key"] = item.row_key.hex()
-                    elif item.state == "erased":
-                        self._add_erasure(part.entry, item.line["content"]["owner"])
+                    if item.entry is not None:
+                        self._explain(item.entry)
                     self._summary.contents[item.state] += 1
                     yield canonical.encode(listed) + b"\n"
 
-    def _add_erasure(self, partition: Entry, owner: str) -> None:
-        """The entry that says why content is gone, so that the bundle shows it as erased and not as lost."""
-        for entry in self._store.history.entries[partition.index + 1 : self._published.checkpoint.size]:
-            if entry.value["type"] == "erasure" and owner in entry.value.get("subjects", ()):
-                self._entries[entry.index] = entry
-                return
+    def _explain(self, index: int) -> None:
+        """The entry that says why content is gone, altered or withheld: else the bundle would show it as lost."""
+        if index >= self._published.checkpoint.size:
+            raise UnverifiableError("what explains missing content is not published", hint="Run the publisher first.")
+        self._entries[index] = self._store.history.entries[index]
 
     def _write_entries(self) -> None:
         history, size = self._store.history, self._published.checkpoint.size

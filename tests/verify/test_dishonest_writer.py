@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ledger import canonical, merkle, partition_writer
+from ledger import canonical, erasing, merkle, partition_writer
 from ledger.erasing import Erasing
 from ledger.verify import Verdict
 from ledger.verify.checked import Checked
