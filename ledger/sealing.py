@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ledger import entries, partition_writer, spool
-from ledger.clock import utc_now
+from ledger import entries, partition_writer, recording, spool
 from ledger.entry_shapes import runs
 from ledger.errors import AccessNotRecordedError
 
@@ -184,11 +183,7 @@ def _partition(store: Store, spools: Sequence[_Spool], retention_class: str) -> 
         for frame in item.frames
         if frame.fields["retention_class"] == retention_class
     ]
-    day = utc_now()[:10]
-    place, tree = store.new_partition(day)
-    built = partition_writer.build(rows, place, tree, store.keyring.data_keys({row.owner for row in rows}))
-    partition_writer.write(store.objects, place, built)
-    return {**built.body, "date": day, "retention_class": retention_class}
+    return recording.partition(store, rows, retention_class)[1]
 
 
 def _remove_unused(store: Store, names: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ _PLACES: dict[str, str] = {
     "github": "github:FORMAT",
     "mlflow": "mlflow:FORMAT",
     "access": "access:FORMAT",
+    "note": "note:FORMAT",
     "envelope": "sealed:ENVELOPE",
     "rejected": "sealed:REJECTED",
 }

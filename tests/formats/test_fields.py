@@ -170,7 +170,7 @@ def test_damaged_documents_are_described_or_refused(name: str, data: st.DataObje
     assert_sound(name, data.draw(damaged(json.dumps(SEEDS[name]).encode())))
 
 
-@pytest.mark.parametrize("name", [*OWN_FORMATS, "envelope", "rejected"])
+@pytest.mark.parametrize("name", [*OWN_FORMATS, "envelope", "rejected", "note"])
 @given(content=st.binary() | ANY_JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_shown(name: str, content: bytes) -> None:
     FORMATS[name].render(content, {})

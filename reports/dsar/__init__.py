@@ -1,0 +1,1 @@
+"""Requests of data subjects: their clocks, register, plans, approvals."""
