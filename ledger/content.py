@@ -25,7 +25,13 @@ class Ledger(NamedTuple):
 
     store: str
     endings: Endings
-    restricted: frozenset[str] = frozenset()
+    restricted: Mapping[str, int] = {}
+    """The index of the entry that restricts it, by subject."""
+
+
+class _Withheld(NamedTuple):
+    state: str
+    entry: int
 
 
 class ContentReader:
@@ -86,8 +92,8 @@ class ContentReader:
     ) -> Revealed:
         withheld = self._withheld(line, segment, chunks)
         if withheld is not None:
-            return Revealed(record, line, None, withheld, None)
-        commitment, state = line["content"]["commitment"], "verified"
+            return Revealed(record, line, None, withheld.state, None, withheld.entry)
+        commitment, state, explained = line["content"]["commitment"], "verified", None
         try:
             place = self._ledger.endings.moved.get(self._path, {}).get(segment)
             if place is None:
@@ -96,7 +102,7 @@ class ContentReader:
                 content, row_key = self._moved.content(place, slot)
                 redacted = self._ledger.endings.redacted.get(self._path, {}).get(number)
                 if redacted is not None:
-                    commitment, state = redacted.commitment, "redacted"
+                    commitment, state, explained = redacted.item.commitment, "redacted", redacted.entry.index
             if segments.commitment_of(row_key, content).hex() != commitment:
                 raise TamperedError("the content is not the one that the record commits to")
         except ErasedError:
@@ -104,18 +110,19 @@ class ContentReader:
             return Revealed(record, line, None, "lost", None)
         except EvidenceError as error:
             return Revealed(record, line, None, reason(error), None)
-        return Revealed(record, line, content, state, row_key)
+        return Revealed(record, line, content, state, row_key, explained)
 
-    def _withheld(self, line: Mapping[str, Any], segment: int, chunks: int) -> str | None:
-        """Why the ledger does not let a row be opened, as its state; None where it does."""
+    def _withheld(self, line: Mapping[str, Any], segment: int, chunks: int) -> _Withheld | None:
+        """Why the ledger does not let a row be opened; None where it does."""
         owner = line["content"]["owner"]
         for number in range(segment, segment + max(chunks, 1)):
             ended = self._ledger.endings.ended(self._path, number, owner)
             if ended is not None:
-                return ended.state
-        if self._ledger.restricted and not self._ledger.restricted.isdisjoint(_subjects(line)):
-            return "restricted"
-        return None
+                return _Withheld(ended.state, ended.entry.index)
+        restricted = self._ledger.restricted.keys() & _subjects(line) if self._ledger.restricted else ()
+        return (
+            _Withheld("restricted", max(self._ledger.restricted[name] for name in restricted)) if restricted else None
+        )
 
     def _content(self, segment: int, slot: int, chunks: int) -> tuple[bytes, bytes]:
         if not self._is_inside(segment, chunks):

@@ -30,11 +30,40 @@ class Moved(NamedTuple):
     entry: Entry
 
 
+class RedactedRow(NamedTuple):
+    """What holds of a redacted row now, and the entry that says so."""
+
+    item: entry_shapes.Redacted
+    entry: Entry
+
+
 class Expiry(NamedTuple):
     """A partition that expired but for the ``kept`` segments."""
 
     entry: Entry
     kept: frozenset[int]
+
+
+class PartitionEnds(NamedTuple):
+    """The same for one partition, in plain values: what verification hands to its processes.
+
+    ``owners``: erased after its commit. ``segments``: erased by number. ``kept``: what did not expire with the rest;
+    None where the partition did not expire. ``moved``: segment to object (path, size, SHA-256) and number in it.
+    ``redacted``: row to the commitment that holds now. ``deleted``: objects that may be gone.
+    """
+
+    owners: frozenset[str] = frozenset()
+    segments: frozenset[int] = frozenset()
+    kept: frozenset[int] | None = None
+    moved: dict[int, tuple[str, int, str, int]] = {}  # noqa: RUF012 - never changed
+    redacted: dict[int, str] = {}  # noqa: RUF012 - never changed
+    deleted: frozenset[str] = frozenset()
+
+    def state(self, segment: int, owner: str) -> str | None:
+        """``erased`` or ``expired`` where a segment is not to be opened; None where it is."""
+        if owner in self.owners or segment in self.segments:
+            return "erased"
+        return "expired" if self.kept is not None and segment not in self.kept else None
 
 
 class Endings:
@@ -50,7 +79,7 @@ class Endings:
         self.moved: dict[str, dict[int, Moved]] = {}
         self.left: dict[str, set[int]] = {}
         """Segments, by the object that they stood in, whose leaves go because they were moved."""
-        self.redacted: dict[str, dict[int, entry_shapes.Redacted]] = {}
+        self.redacted: dict[str, dict[int, RedactedRow]] = {}
         self.expired: dict[str, Expiry] = {}
         self.lines_expired: dict[str, Entry] = {}
         """By the path of the events file."""
@@ -94,6 +123,23 @@ class Endings:
             return Ended("expired", expiry.entry)
         return None
 
+    def of(self, partition: Entry) -> PartitionEnds:
+        """What was ended of one partition."""
+        path = partition.value["content"]["path"]
+        expiry = self.expired.get(path)
+        moved = self.moved.get(path, {})
+        return PartitionEnds(
+            frozenset(ref for ref, entry in self.subjects.items() if entry.seq > partition.seq),
+            frozenset(self.segments.get(path, ())),
+            None if expiry is None else expiry.kept,
+            {
+                number: (place.content.path, place.content.size, place.content.sha256, place.number)
+                for number, place in moved.items()
+            },
+            {row: found.item.commitment for row, found in self.redacted.get(path, {}).items()},
+            frozenset(self.deleted).intersection((path, partition.value["events"]["path"])),
+        )
+
     def destroyed_leaves(self, path: str) -> set[int]:
         """The segments of one content object, also of one that holds moved segments, whose leaves are to be gone."""
         return set(self.left.get(path, ()))
@@ -135,7 +181,7 @@ class Endings:
             if known is None or known.content.path != read.content.path:
                 self._leave(path, number, entry)
             places[number] = Moved(read.content, new, entry)
-        self.redacted.setdefault(path, {}).update({item.row: item for item in read.redacted})
+        self.redacted.setdefault(path, {}).update({item.row: RedactedRow(item, entry) for item in read.redacted})
 
     def _expire(self, entry: Entry, read: entry_shapes.Retention) -> None:
         for item in read.partitions:

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 class Revealed(NamedTuple):
     """One row's content. ``bytes`` is None where it cannot be shown; ``state`` is then why.
 
-    ``state``: ``verified`` (commitment recomputed), ``erased``, ``unverifiable`` (no key here), ``tampered``, ``lost``.
-    ``row_key`` is the salted prefix that lets another recompute the commitment of this row alone.
+    ``state``: ``verified`` (commitment recomputed), ``redacted`` (a part was taken out, checked against what the ledger
+    states since), ``erased``, ``expired``, ``restricted``, ``lost``, ``tampered``, ``unverifiable`` (no key here).
+    ``row_key`` is the salted prefix that lets another recompute the commitment of this row alone. ``entry`` is the
+    index of the ledger entry that explains a state.
     """
 
     record: bytes
@@ -18,3 +20,4 @@ class Revealed(NamedTuple):
     bytes: bytes | None
     state: str
     row_key: builtins.bytes | None
+    entry: int | None = None

@@ -158,7 +158,7 @@ class Store:
 
     def ledger(self, restrict: bool = False) -> Ledger:
         """What opening content needs to know of the log."""
-        restricted = frozenset(self.standing.restricted) if restrict else frozenset[str]()
+        restricted = {name: item.entry.index for name, item in self.standing.restricted.items()} if restrict else {}
         return Ledger(self.history.store, self.endings, restricted)
 
     def close_spool(self) -> None:

@@ -5,21 +5,21 @@ A bundle is a zip; ``reports/standalone/verify.py``, which it holds a copy of, s
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from ledger import canonical, merkle, notes
+from ledger import canonical, merkle
 from ledger.access import Receipt
-from ledger.checkpoints import Checkpoint, parse_checkpoint
-from ledger.errors import NotFoundError, StaleError, TamperedError, UnverifiableError
-from ledger.history import Entry, History
+from ledger.checkpoints import Checkpoint
+from ledger.errors import NotFoundError, TamperedError, UnverifiableError
+from ledger.history import Entry
 from ledger.store import Store
 from replay.catalog import Catalog
 from reports.bundle_writer import BundleWriter
+from reports.published import Published, consistency, entry_lines, in_hex, publish_all, role_entries
 from reports.selection import Selected, Selection, select
 from reports.standalone import verify
 
@@ -50,15 +50,6 @@ class ExportSummary:
     entry: int = -1
 
 
-@dataclass(frozen=True)
-class _Published:
-    """The published checkpoint: its note, what it says, and the key that signed it."""
-
-    note: bytes
-    checkpoint: Checkpoint
-    vkey: str
-
-
 def export_bundle(
     store: Store,
     catalog: Catalog,
@@ -76,7 +67,7 @@ def export_bundle(
     says, UnverifiableError for records that are not published yet, UsageError for what is too large for one bundle,
     AccessNotRecordedError for content without a receipt.
     """
-    published = _published(store)
+    published = publish_all(store)
     summary = ExportSummary(checkpoint_size=published.checkpoint.size)
     with BundleWriter(out) as writer:
         _Export(store, writer, published, content, summary).write(select(catalog, selection), selection, pinned)
@@ -98,37 +89,6 @@ def _entry(selection: Selection, content: ContentGrant | None, summary: ExportSu
     }
 
 
-# -- what is proven against
-
-
-def _published(store: Store) -> _Published:
-    """The published checkpoint, published anew if partitions or erasures are not covered by it yet."""
-    store.refresh()
-    published = _read_checkpoint(store)
-    if any(
-        entry.value["type"] in ("partition", "erasure") for entry in store.history.entries[published.checkpoint.size :]
-    ):
-        store.publish()
-        store.refresh()
-        published = _read_checkpoint(store)
-    return published
-
-
-def _read_checkpoint(store: Store) -> _Published:
-    _, note = store.checkpoint()
-    history = store.history
-    opened = notes.open_note(note, history.log_verifiers())
-    checkpoint = parse_checkpoint(opened.text)
-    size = checkpoint.size
-    if size > len(history.leaves) or merkle.root(history.leaves[:size]) != checkpoint.root:
-        raise TamperedError("the checkpoint is not one of this ledger's", path="ledger/checkpoint")
-    signer = next(key for key in opened.verified if key.name == checkpoint.origin)
-    return _Published(note, checkpoint, signer.vkey)
-
-
-# -- writing
-
-
 class _Export:
     """One export under way: writes partitions as they come, then what they have in common."""
 
@@ -136,7 +96,7 @@ class _Export:
         self,
         store: Store,
         writer: BundleWriter,
-        published: _Published,
+        published: Published,
         content: ContentGrant | None,
         summary: ExportSummary,
     ) -> None:
@@ -154,25 +114,13 @@ class _Export:
         self._writer.add("checkpoint", self._published.note)
         self._writer.add("log.vkey", f"{self._published.vkey}\n".encode())
         if pinned is not None:
-            self._write_consistency(pinned)
+            self._writer.add("consistency.json", consistency(self._store.history, pinned, self._published.checkpoint))
         for part in parts:
             self._write_partition(part)
         if not self._summary.records:
             raise NotFoundError("no record is in this selection", hint="List sessions: `evidence sessions`.")
         self._write_entries()
         self._writer.finish(self._manifest(selection))
-
-    def _write_consistency(self, pinned: Checkpoint) -> None:
-        leaves, size = self._store.history.leaves, self._published.checkpoint.size
-        if pinned.origin != self._store.history.origin:
-            raise UnverifiableError("the pin is of another log")
-        if pinned.size > size:
-            raise StaleError("the published checkpoint is older than the pin")
-        if merkle.root(leaves[: pinned.size]) != pinned.root:
-            raise TamperedError("the ledger does not continue the pinned checkpoint")
-        proof = merkle.consistency_proof(leaves[:size], pinned.size, size)
-        body = {"_": "evidence/consistency/1", "from": pinned.size, "hashes": _hex(proof), "to": size}
-        self._writer.add("consistency.json", canonical.encode(body))
 
     def _write_partition(self, part: Selected) -> None:
         entry = part.entry
@@ -184,7 +132,7 @@ class _Export:
         proof = {
             "_": "evidence/subset-proof/1",
             "entry": entry.index,
-            "hashes": _hex(merkle.subset_proof(part.leaves, part.rows)),
+            "hashes": in_hex(merkle.subset_proof(part.leaves, part.rows)),
             "ranges": part.ranges,
             "rows": rows,
         }
@@ -209,36 +157,21 @@ class _Export:
                     if item.bytes is not None and item.row_key is not None:
                         self._writer.add(f"content/{item.record.hex()}.bin", item.bytes)
                         listed["row_key"] = item.row_key.hex()
-                    elif item.state == "erased":
-                        self._add_erasure(part.entry, item.line["content"]["owner"])
+                    if item.entry is not None:
+                        self._explain(item.entry)
                     self._summary.contents[item.state] += 1
                     yield canonical.encode(listed) + b"\n"
 
-    def _add_erasure(self, partition: Entry, owner: str) -> None:
-        """The entry that says why content is gone, so that the bundle shows it as erased and not as lost."""
-        for entry in self._store.history.entries[partition.index + 1 : self._published.checkpoint.size]:
-            if entry.value["type"] == "erasure" and owner in entry.value.get("subjects", ()):
-                self._entries[entry.index] = entry
-                return
+    def _explain(self, index: int) -> None:
+        """The entry that says why content is gone, altered or withheld: else the bundle would show it as lost."""
+        if index >= self._published.checkpoint.size:
+            raise UnverifiableError("what explains missing content is not published", hint="Run the publisher first.")
+        self._entries[index] = self._store.history.entries[index]
 
     def _write_entries(self) -> None:
         history, size = self._store.history, self._published.checkpoint.size
-        roles = {entry.index: entry for entry in _role_entries(history, size)}
-        entries = [entry for _, entry in sorted((roles | self._entries).items())]
-        leaves = history.leaves[:size]
-        self._entries = {entry.index: entry for entry in entries}
-        lines = [
-            canonical.encode(
-                {
-                    "entry": base64.b64encode(entry.data).decode(),
-                    "hashes": _hex(merkle.inclusion_proof(leaves, entry.index)),
-                    "index": entry.index,
-                    "seq": entry.seq,
-                }
-            )
-            for entry in entries
-        ]
-        self._writer.add("entries.jsonl", b"".join(line + b"\n" for line in lines))
+        self._entries |= {entry.index: entry for entry in role_entries(history, size)}
+        self._writer.add("entries.jsonl", entry_lines(history, size, self._entries.values()))
 
     def _manifest(self, selection: Selection) -> dict[str, Any]:
         checkpoint, summary = self._published.checkpoint, self._summary
@@ -258,12 +191,3 @@ class _Export:
             "store": self._store.history.store,
             "with_content": self._content is not None,
         }
-
-
-def _role_entries(history: History, size: int) -> Iterator[Entry]:
-    """Genesis and key entries: which keys the log names for which roles."""
-    return (entry for entry in history.entries[:size] if entry.value["type"] in ("genesis", "key"))
-
-
-def _hex(hashes: list[bytes]) -> list[str]:
-    return [item.hex() for item in hashes]

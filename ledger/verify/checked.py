@@ -24,19 +24,29 @@ class Problem(msgspec.Struct):
 
 
 class Checked(msgspec.Struct):
-    """What was checked in one partition. ``closed`` counts rows by the state and owner of content that did not open."""
+    """What was checked in one partition.
+
+    ``ended`` counts contents that the ledger says are not there, by state, and ``redacted`` ones that were opened;
+    ``closed`` counts those that did not open, by state: ``lost`` (the key was destroyed and no entry says why) or
+    ``unverifiable``.
+    """
 
     rows: int = 0
     bytes: int = 0
     content_rows: int = 0
     content_bytes: int = 0
-    closed: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    ended: dict[str, int] = msgspec.field(default_factory=dict)
+    closed: dict[str, int] = msgspec.field(default_factory=dict)
     problems: list[Problem] = msgspec.field(default_factory=list)
     accesses: list[tuple[str, int]] = msgspec.field(default_factory=list)
 
     def wrong(self, path: str, reason: str, row: int | None = None, record: str | None = None) -> None:
         """Note that something was tampered with."""
         self.problems.append(Problem("tampered", path, reason, row, record))
+
+    def survives(self, path: str, reason: str) -> None:
+        """Note a key that should have been destroyed: what the ledger says of it is not true yet."""
+        self.problems.append(Problem("unverifiable", path, f"{reason}: run `evidence keys reconcile`"))
 
 
 _T = TypeVar("_T")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Protocol
 
 from ledger import segments
+from ledger.endings import PartitionEnds
 from ledger.errors import ErasedError, EvidenceError, FormatError, KeyringError, TamperedError
 from ledger.kdf import input_digest
 from ledger.partition_reader import iterate_segments, open_parquet, read_table
@@ -13,7 +14,14 @@ from ledger.verify.checked import NAMED_ROWS, Checked, Entry
 from ledger.verify.lines import Rows
 
 
-class Keys(Protocol):
+class Root(Protocol):
+    """Holds the key of one partition."""
+
+    def root(self) -> bytes | None:
+        """The root of the partition's key tree; None once any of it is destroyed, or where it is not here."""
+
+
+class Keys(Root, Protocol):
     """Opens the segments of one partition (ledger.decryption.PartitionKeys)."""
 
     def prepare(self, owners: set[tuple[str, int]], segment_count: int) -> None:
@@ -22,8 +30,13 @@ class Keys(Protocol):
     def unseal(self, number: int, owner: str, version: int, sealed: segments.Sealed) -> segments.Opened:
         """One segment; raises EvidenceError."""
 
-    def root(self) -> bytes | None:
-        """The root of the partition's key tree; None once any of it is destroyed, or where it is not here."""
+    def unseal_resealed(
+        self, number: int, owner: str, version: int, sealed: segments.Sealed
+    ) -> dict[int, segments.Kept]:
+        """One segment that a redaction sealed again, by slot; raises EvidenceError."""
+
+    def opens(self, number: int) -> bool:
+        """Whether the leaf of a segment can still be derived here."""
 
 
 class Decryptor(Protocol):
@@ -32,8 +45,11 @@ class Decryptor(Protocol):
     def partition(self, path: str) -> Keys:
         """The keys of the content object at ``path``."""
 
+    def survivors(self, subjects: Collection[str]) -> list[str]:
+        """Those of the subjects that have a key here, though the ledger says that they have none."""
 
-def check_inputs(entry: Entry, inputs: Sequence[Any], rows: Rows, keys: Keys | None, checked: Checked) -> None:
+
+def check_inputs(entry: Entry, inputs: Sequence[Any], rows: Rows, keys: Root | None, checked: Checked) -> None:
     """What the entry says of each portion of an input: its number of rows, and its digest where the key is held."""
     path = entry["events"]["path"]
     stated = {(item["ref"], item["step"]): item for item in inputs}
@@ -63,8 +79,11 @@ class ContentCheck:
     ``altered``: the content file is not the one that its entry states, so what does not open was changed.
     """
 
-    def __init__(self, entry: Entry, rows: Rows, keys: Keys, altered: bool, checked: Checked) -> None:
+    def __init__(
+        self, entry: Entry, rows: Rows, keys: Keys, altered: bool, ends: PartitionEnds, checked: Checked
+    ) -> None:
         self._entry = entry
+        self._ends = ends
         self._path = entry["content"]["path"]
         self._rows = rows
         self._keys = keys
@@ -89,6 +108,8 @@ class ContentCheck:
             prepared = error
         for number, owner, version, segment in sealed:
             rows = wanted[number] if number not in later else [later[number]]
+            if self._is_ended(number, owner, rows):
+                continue
             try:
                 if prepared is not None:
                     raise prepared
@@ -101,6 +122,22 @@ class ContentCheck:
             else:
                 self._check_slices(opened, rows, owner)
         self._check_chunked()
+
+    def _is_ended(self, number: int, owner: str, rows: Sequence[int]) -> bool:
+        """Whether the ledger says that a segment is not to be opened here: then its leaf is gone too."""
+        state = self._ends.state(number, owner)
+        if state is None and number not in self._ends.moved:
+            return False
+        if owner not in self._ends.owners and self._keys.opens(number):
+            self._checked.survives(self._path, f"the key of segment {number} should have been destroyed")
+        rows = [row for row in rows if row not in self._unread]
+        self._unread.update(rows)
+        for row in rows:
+            if self._rows.owners[row] != owner:
+                self._wrong(row, _OTHER_OWNER)
+            elif state is not None:
+                self._checked.ended[state] = self._checked.ended.get(state, 0) + 1
+        return True
 
     def _rows_of_segments(self, count: int) -> tuple[list[list[int]], dict[int, int]]:
         """Per segment the rows whose content begins in it; and the row of each segment that holds a later chunk.
@@ -181,12 +218,11 @@ class ContentCheck:
             for row in rows[:NAMED_ROWS]:
                 self._wrong(row, error.message)
             return
-        state = "erased" if isinstance(error, ErasedError) else "unverifiable"
-        counts = self._checked.closed.setdefault(state, {})
+        # Destroyed, and no entry says why.
+        state = "lost" if isinstance(error, ErasedError) else "unverifiable"
         for row in rows:
-            # Else content of a living person would pass for that of an erased one.
             if self._rows.owners[row] == owner:
-                counts[owner] = counts.get(owner, 0) + 1
+                self._checked.closed[state] = self._checked.closed.get(state, 0) + 1
             else:
                 self._wrong(row, _OTHER_OWNER)
 

@@ -7,34 +7,48 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
+from ledger.endings import PartitionEnds
 from ledger.entries import blob_path, decode_inputs
 from ledger.errors import MissingObjectError
 from ledger.objects.base import ReadObjects
 from ledger.verify.checked import Checked, Entry, Problem, guard
 from ledger.verify.contents import ContentCheck, Decryptor, check_inputs
 from ledger.verify.lines import check_lines
+from ledger.verify.moved import check_moved
+
+NOTHING: Final = PartitionEnds()
 
 
-def check_partition(objects: ReadObjects, entry: Entry, decryptor: Decryptor | None) -> Checked:
-    """Everything that can be said of one partition. Raises nothing but StorageError."""
+def check_partition(
+    objects: ReadObjects, entry: Entry, decryptor: Decryptor | None, ends: PartitionEnds = NOTHING
+) -> Checked:
+    """Everything that can be said of one partition. ``ends``: what the ledger has ended of it.
+
+    Raises nothing but StorageError.
+    """
     checked = Checked()
     with _no_cycles():
-        events, _ = _read(objects, entry["events"], checked)
-        content, sound = _read(objects, entry["content"], checked)
+        events, _ = _read(objects, entry["events"], checked, ends.deleted)
+        content, sound = _read(objects, entry["content"], checked, ends.deleted)
         rows = guard(checked, entry["events"]["path"], lambda: check_lines(entry, events, checked)) if events else None
         if rows is None:
+            if not events and entry["events"]["path"] in ends.deleted:
+                checked.ended["lines expired"] = entry["rows"]
             return checked
         keys = decryptor.partition(entry["content"]["path"]) if decryptor is not None else None
         inputs = _inputs(objects, entry, checked)
         if inputs is not None:
             check_inputs(entry, inputs, rows, keys, checked)
-        if content and keys is not None:
-            check = ContentCheck(entry, rows, keys, not sound, checked)
+        if not content and entry["content"]["path"] in ends.deleted:
+            checked.ended["expired"] = len(rows.leaves)
+        elif content and keys is not None and decryptor is not None:
+            check = ContentCheck(entry, rows, keys, not sound, ends, checked)
             guard(checked, entry["content"]["path"], lambda: check.run(content))
+            check_moved(objects, rows, decryptor, ends, checked)
     return checked
 
 
@@ -58,13 +72,19 @@ def _no_cycles() -> Iterator[None]:
             gc.enable()
 
 
-def _read(objects: ReadObjects, item: Mapping[str, Any], checked: Checked) -> tuple[bytes, bool]:
-    """An object whole, and whether it is the one that the entry states; read on even if not, to name rows."""
+def _read(
+    objects: ReadObjects, item: Mapping[str, Any], checked: Checked, deleted: Collection[str] = ()
+) -> tuple[bytes, bool]:
+    """An object whole, and whether it is the one that the entry states; read on even if not, to name rows.
+
+    ``deleted``: objects that an entry says may be gone.
+    """
     path = item["path"]
     try:
         data = objects.get(path)
     except MissingObjectError:
-        checked.problems.append(Problem("lost", path, "the object is missing"))
+        if path not in deleted:
+            checked.problems.append(Problem("lost", path, "the object is missing"))
         return b"", False
     checked.bytes += len(data)
     if len(data) != item.get("size", len(data)):

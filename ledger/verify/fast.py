@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -102,10 +102,15 @@ def check_listed_once(report: Report, history: History) -> None:
             seen.add(path)
 
 
-def check_objects(objects: ReadObjects, report: Report, listed: Sequence[Listed]) -> None:
-    """Size and SHA-256 of every listed object."""
+def check_objects(
+    objects: ReadObjects, report: Report, listed: Sequence[Listed], deleted: Collection[str] = ()
+) -> None:
+    """Size and SHA-256 of every listed object. ``deleted``: those that an entry says may be gone."""
     with ThreadPoolExecutor(_THREADS) as pool:
         for item, (size, digest) in zip(listed, pool.map(lambda item: _measure(objects, item), listed), strict=True):
+            if digest is None and item.path in deleted:
+                report.explain("objects deleted")
+                continue
             if digest is None:
                 report.add(Verdict.LOST, item.path, "the object is missing")
             elif item.size is not None and size != item.size:

@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from typing import Final, Literal
 
 from ledger import notes
+from ledger.endings import Endings, PartitionEnds
 from ledger.entries import UNDERSTOOD
 from ledger.errors import ConfigError, KeyringError
 from ledger.history import Entry, History
@@ -77,7 +78,8 @@ def verify(objects: ReadObjects, options: Options) -> tuple[Report, Pin | None]:
     if options.level == "deep":
         _deep(objects, report, history, chosen, options)
     else:
-        fast.check_objects(objects, report, list(fast.listed_objects(chosen)))
+        listed = [*fast.listed_objects(chosen), *_beside(history)]
+        fast.check_objects(objects, report, listed, Endings(history.entries).deleted)
         report.notes.append("fast: objects were compared with their entries; lines and content were not opened")
     report.count("partitions", len(chosen))
     report.count("partitions in the ledger", len(history.partitions()))
@@ -139,24 +141,34 @@ def _now() -> str:
 
 def _deep(objects: ReadObjects, report: Report, history: History, chosen: Sequence[Entry], options: Options) -> None:
     accesses: dict[str, set[int]] = {}
-    erased = _erased_since(history)
-    for done, (entry, checked) in enumerate(_check_all(objects, chosen, options)):
-        _take(report, erased, entry, checked)
+    endings = Endings(history.entries)
+    for done, (entry, checked) in enumerate(_check_all(objects, chosen, endings, options)):
+        _take(report, entry, checked)
         for spool, number in checked.accesses:
             accesses.setdefault(spool, set()).add(number)
         options.progress(done + 1, len(chosen))
-    fast.check_objects(objects, report, [item for item in fast.listed_objects(chosen) if "ledger/blob/" in item.path])
+    rest = [item for item in fast.listed_objects(chosen) if "ledger/blob/" in item.path]
+    fast.check_objects(objects, report, [*rest, *_beside(history)], endings.deleted)
     spools.check_records(report, history, chosen, accesses)
     if options.open_decryptor is None:
         report.notes.append("content was not opened: no keyring was given")
+    else:
+        _check_survivors(report, endings, options.open_decryptor())
 
 
-def _check_all(objects: ReadObjects, chosen: Sequence[Entry], options: Options) -> Iterator[tuple[Entry, Checked]]:
+def _beside(history: History) -> list[fast.Listed]:
+    """What entries of other types vouch for: resealed segments, plans, policies."""
+    return list(fast.listed_objects([entry for entry in history.entries if entry.value["type"] != "partition"]))
+
+
+def _check_all(
+    objects: ReadObjects, chosen: Sequence[Entry], endings: Endings, options: Options
+) -> Iterator[tuple[Entry, Checked]]:
     size = sum(entry.value["events"]["size"] + entry.value["content"]["size"] for entry in chosen)
     if options.workers < 2 or size < _PARALLEL_ABOVE or objects.url.startswith("memory:"):
         decryptor = options.open_decryptor() if options.open_decryptor else None
         for entry in chosen:
-            yield entry, deep.check_partition(objects, entry.value, decryptor)
+            yield entry, deep.check_partition(objects, entry.value, decryptor, endings.of(entry))
         return
     with ProcessPoolExecutor(
         options.workers,
@@ -164,7 +176,7 @@ def _check_all(objects: ReadObjects, chosen: Sequence[Entry], options: Options) 
         initializer=_start_worker,
         initargs=(objects.url, options.endpoint, options.open_decryptor),
     ) as pool:
-        results = pool.map(_check_here, [entry.value for entry in chosen])
+        results = pool.map(_check_here, [entry.value for entry in chosen], map(endings.of, chosen))
         yield from zip(chosen, results, strict=True)
 
 
@@ -176,13 +188,13 @@ def _start_worker(url: str, endpoint: str | None, open_decryptor: Callable[[], D
     _here.append((open_objects(url, endpoint=endpoint), open_decryptor() if open_decryptor else None))
 
 
-def _check_here(entry: dict[str, object]) -> Checked:
+def _check_here(entry: dict[str, object], ends: PartitionEnds) -> Checked:
     objects, decryptor = _here[0]
-    return deep.check_partition(objects, entry, decryptor)
+    return deep.check_partition(objects, entry, decryptor, ends)
 
 
-def _take(report: Report, erased: Mapping[str, int], entry: Entry, checked: Checked) -> None:
-    """Put one partition's result into the report; missing content is lawful only if a later entry says so."""
+def _take(report: Report, entry: Entry, checked: Checked) -> None:
+    """Put one partition's result into the report."""
     for problem in checked.problems:
         report.add(Verdict(problem.verdict), problem.path, problem.reason, problem.row, problem.record)
     report.count("records", checked.rows)
@@ -190,24 +202,24 @@ def _take(report: Report, erased: Mapping[str, int], entry: Entry, checked: Chec
     report.count("contents opened", checked.content_rows)
     report.count("content bytes", checked.content_bytes)
     path = entry.value["content"]["path"]
-    for owner, rows in checked.closed.get("erased", {}).items():
-        if erased.get(owner, -1) > entry.seq:
-            report.explain("erased", rows)
-        else:
-            report.add(Verdict.LOST, path, f"{rows} contents of owner {owner} are erased and no entry says why")
-    unverifiable = sum(checked.closed.get("unverifiable", {}).values())
-    if unverifiable:
+    for state, rows in checked.ended.items():
+        report.explain(state, rows)
+    if lost := checked.closed.get("lost"):
+        report.add(Verdict.LOST, path, f"the keys of {lost} contents are destroyed and no entry says why")
+    if unverifiable := checked.closed.get("unverifiable"):
         report.add(Verdict.UNVERIFIABLE, path, f"{unverifiable} contents do not open with the keys that are held")
 
 
-def _erased_since(history: History) -> dict[str, int]:
-    """The last commit that says of an owner that its key was destroyed: it explains what was committed before."""
-    return {
-        owner: entry.seq
-        for entry in history.entries
-        if entry.value["type"] == "erasure"
-        for owner in entry.value["subjects"]
-    }
+def _check_survivors(report: Report, endings: Endings, decryptor: Decryptor) -> None:
+    """The ledger says whose keys were destroyed: a keyring that was restored from before has them again."""
+    survivors = decryptor.survivors(sorted(endings.subjects))
+    if survivors:
+        report.add(
+            Verdict.UNVERIFIABLE,
+            "keyring",
+            f"{len(survivors)} people have keys or identifiers again that the ledger says were destroyed: run "
+            "`evidence keys reconcile`",
+        )
 
 
 def _note_unknown(report: Report, history: History) -> None:

@@ -688,6 +688,21 @@ class Record(NamedTuple):
     record_id: str
     commitment: str
     owner: str
+    people: set[str]
+
+
+class Explained(NamedTuple):
+    """What entries of the bundle, later than a partition, say of its content.
+
+    ``owners``: whose keys were destroyed. ``erased``: single segments of it were. ``expired``: it was, by a policy.
+    ``redacted``: the commitment that holds now, by row. ``restricted``: people whose data is not to be processed.
+    """
+
+    owners: set[str]
+    erased: bool
+    expired: bool
+    redacted: dict[int, str]
+    restricted: set[str]
 
 
 def check_partitions(
@@ -708,15 +723,30 @@ def check_partitions(
         if not with_content and f"{folder}/content.jsonl" in bundle.sizes:
             result.add(TAMPERED, f"{folder}/content.jsonl", "is in a bundle that is said to be without content")
         elif records and with_content:
-            erased = {
-                owner
-                for later, entry in entries.items()
-                if later > index and entry["type"] == "erasure"
-                for owner in entry.get("subjects", ())
-            }
-            claimed.update(result.guard(folder, check_contents, bundle, folder, records, erased, result) or ())
+            said = explained(index, [entry for later, entry in sorted(entries.items()) if later > index])
+            claimed.update(result.guard(folder, check_contents, bundle, folder, records, said, result) or ())
     for name in sorted(name for name in bundle.sizes if name.startswith("content/") and name not in claimed):
         result.add(TAMPERED, name, "is the content of no record that was checked")
+
+
+def explained(partition: int, later: Iterable[dict[str, Any]]) -> Explained:
+    """What later entries say of a partition's content."""
+    owners: set[str] = set()
+    restricted: set[str] = set()
+    redacted: dict[int, str] = {}
+    erased = expired = False
+    for entry in later:
+        if entry["type"] == "erasure":
+            owners.update(entry["subjects"])
+            erased |= any(item["partition"] == partition for item in entry.get("segments", ()))
+        elif entry["type"] == "retention":
+            expired |= any(item["partition"] == partition for item in entry["partitions"])
+        elif entry["type"] == "reseal" and entry["partition"] == partition:
+            redacted.update({item["row"]: item["commitment"] for item in entry["redacted"]})
+        elif entry["type"] == "restriction":
+            change = restricted.update if entry["action"] == "restrict" else restricted.difference_update
+            change(entry["subjects"])
+    return Explained(owners, erased, expired, redacted, restricted)
 
 
 def _check_lines(bundle: Bundle, index: int, entry: dict[str, Any], selection: Any, result: Result) -> list[Record]:
@@ -736,7 +766,8 @@ def _check_lines(bundle: Bundle, index: int, entry: dict[str, Any], selection: A
         value = canonical(line)
         if not _selected(value, selection):
             result.add(TAMPERED, f"{where}, row {row}", "does not belong to the selection that the manifest states")
-        records.append(Record(row, leaf.hex(), value["content"]["commitment"], value["content"]["owner"]))
+        owner, named = value["content"]["owner"], [name for role in value.get("subjects", {}).values() for name in role]
+        records.append(Record(row, leaf.hex(), value["content"]["commitment"], owner, {owner, *named}))
     result.checked["partitions"] += 1
     result.checked["complete partitions"] += int(len(rows) == entry["rows"])
     result.checked["records"] += len(rows)
@@ -770,7 +801,7 @@ def _selected(record: dict[str, Any], selection: dict[str, Any]) -> bool:
 
 
 def check_contents(
-    bundle: Bundle, folder: str, records: Sequence[Record], erased: set[str], result: Result
+    bundle: Bundle, folder: str, records: Sequence[Record], said: Explained, result: Result
 ) -> list[str]:
     """The contents of a partition's records; the names of the files that belong to them."""
     where = f"{folder}/content.jsonl"
@@ -781,20 +812,28 @@ def check_contents(
     for item, record in zip(items, records):  # noqa: B905 - not in Python 3.8; there are as many of each
         state, name = str(item["state"]), f"content/{record.record_id}.bin"
         result.contents[state] += 1
-        if state == "verified":
+        if state in ("verified", "redacted"):
             files.append(name)
-            result.guard(name, _check_content, bundle, name, item["row_key"], record, result)
-        elif state != "erased":
+            commitment = record.commitment if state == "verified" else said.redacted.get(record.row, "")
+            result.guard(name, _check_content, bundle, name, item["row_key"], commitment, result)
+        elif state not in ("erased", "expired", "restricted"):
             verdict = {"tampered": TAMPERED, "lost": LOST}.get(state, UNVERIFIABLE)
             result.add(verdict, name, f"is not disclosed: the store that exported it found it {state}")
-        elif record.owner not in erased:
-            result.add(LOST, name, "is said to be erased, and no entry of the log in the bundle says so")
+        elif not _says(said, state, record):
+            verdict = UNVERIFIABLE if state == "restricted" else LOST
+            result.add(verdict, name, f"is said to be {state}, and no entry of the log in the bundle says so")
     return files
 
 
-def _check_content(bundle: Bundle, name: str, row_key: str, record: Record, result: Result) -> None:
-    if bundle.digest(name, from_hex(row_key))[0] != record.commitment:
-        raise CheckError(TAMPERED, name, "is not the content that the record commits to")
+def _says(said: Explained, state: str, record: Record) -> bool:
+    if state == "erased":
+        return record.owner in said.owners or said.erased
+    return said.expired if state == "expired" else not said.restricted.isdisjoint(record.people)
+
+
+def _check_content(bundle: Bundle, name: str, row_key: str, commitment: str, result: Result) -> None:
+    if bundle.digest(name, from_hex(row_key))[0] != commitment:
+        raise CheckError(TAMPERED, name, "is not the content that the record, or the log's redaction, commits to")
     result.checked["contents"] += 1
 
 
@@ -856,8 +895,11 @@ def _not_proven(result: Result) -> list[str]:
     words = list(NEVER_PROVEN)
     if partial:
         words.insert(1, f"Other rows of {_count(partial, 'partition')}: they are not in the bundle.")
-    if result.contents.get("erased"):
-        words.append("That the erasures were committed by a key with that role: verify the store for this.")
+    if set(result.contents) & {"erased", "expired", "redacted", "restricted"}:
+        words.append(
+            "That what ended, altered or restricted content was committed by a key with that role, and that it"
+        )
+        words[-1] += " names this very row: verify the store for this."
     if shown < records or not records:
         words.append(
             f"Content: {shown} of {_count(records, 'record')} have theirs in the bundle, the others a commitment to it."

@@ -14,13 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import delete, update
 
-from ledger import canonical, entries, merkle, partition_writer
-from ledger.keyring import tables
-from ledger.keyring.engine import transaction
-from ledger.log import LogWriter
-from ledger.store import load_signer
+from ledger import canonical, erasing, merkle, partition_writer
+from ledger.erasing import Erasing
 from ledger.verify import Verdict
 from ledger.verify.checked import Checked
 from ledger.verify.contents import check_inputs
@@ -235,12 +231,8 @@ def test_content_of_the_living_does_not_pass_for_that_of_the_erased(installation
 
 
 def erase(store: Any, owner: str) -> None:
-    """Destroy an owner's keys and commit the entry that says so."""
-    with transaction(store.keyring.engine) as connection:
-        connection.execute(delete(tables.data_keys).where(tables.data_keys.c.ref == owner))
-        connection.execute(update(tables.subjects).where(tables.subjects.c.ref == owner).values(state="erased"))
-    signer = load_signer(store.settings.privacy_key)
-    LogWriter(store.objects, store._reader, [signer]).append([entries.encode("erasure", {"subjects": [owner]})])
+    """Erase an owner and publish."""
+    erasing.erase(store, Erasing([owner]))
     store.publish()
 
 

@@ -32,13 +32,13 @@ def read(installation: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
         seen: list[str] = []
         check_partition, check_objects = deep.check_partition, fast.check_objects
 
-        def noted(objects: Any, entry: Any, decryptor: Any) -> Any:
+        def noted(objects: Any, entry: Any, *rest: Any) -> Any:
             seen.append(entry["events"]["path"])
-            return check_partition(objects, entry, decryptor)
+            return check_partition(objects, entry, *rest)
 
-        def noted_objects(objects: Any, report: Any, listed: Any) -> None:
+        def noted_objects(objects: Any, report: Any, listed: Any, *rest: Any) -> None:
             seen.extend(item.path for item in listed if item.path.startswith("events/"))
-            check_objects(objects, report, listed)
+            check_objects(objects, report, listed, *rest)
 
         with monkeypatch.context() as patch:
             patch.setattr(deep, "check_partition", noted)
