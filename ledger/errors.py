@@ -154,3 +154,10 @@ class MissingObjectError(EvidenceError):
 
     exit_code = 23
     hint = "Check that the store is the right one and complete; `evidence verify` names what is lost."
+
+
+class RequestRefusedError(EvidenceError):
+    """The state of a data subject's request, its plan or its approvals do not allow this step."""
+
+    exit_code = 30
+    hint = "See `evidence dsar show` for what happened to the request so far."

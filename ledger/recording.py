@@ -63,12 +63,13 @@ def record(
     made: Sequence[NewRecord],
     entries: Callable[[list[str]], Bodies] = _nothing,
     by: Sequence[KeyName] = ("writer",),
+    recheck: Callable[[list[Entry]], None] | None = None,
 ) -> Recorded:
     """Seal records and commit them with entries; durable when it returns.
 
     ``entries`` is given the ids of the records and gives the entries that the same commit states behind the partition.
     ``by`` names the keys that sign, the writer's among them. Raises ErasedError where an owner's key was destroyed,
-    also by another process meanwhile; then nothing is committed.
+    also by another process meanwhile; then nothing is committed. ``recheck``: see LogWriter.append.
     """
     store.refresh()
     following.refuse_behind(store)
@@ -80,13 +81,15 @@ def record(
     built, body = partition(store, rows, store.settings.retention_class)
     ids = _ids(built)
 
-    def recheck(foreign: list[Entry]) -> None:
+    def recheck_all(foreign: list[Entry]) -> None:
+        if recheck is not None:
+            recheck(foreign)
         for entry in foreign:
             if entry.value["type"] == "erasure" and not owners.isdisjoint(entry.value["subjects"]):
                 raise ErasedError("the key that was to protect this record was destroyed meanwhile")
 
     found = [ids[name] for name in names]
-    return Recorded(found, store.append([("partition", body), *entries(found)], recheck, by=by))
+    return Recorded(found, store.append([("partition", body), *entries(found)], recheck_all, by=by))
 
 
 def partition(

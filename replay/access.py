@@ -18,13 +18,18 @@ def record(store: Store, command: str, purpose: str, selection: Mapping[str, str
 
     ``purpose`` and ``selection`` are content: they may name a person. Raises AccessNotRecordedError.
     """
-    name, host = _operator()
     try:
-        viewer = store.reference("operator", f"{name}@{host}")
+        viewer = operator(store)
         return store.record_access(_content(command, purpose, selection), {"viewer": [viewer]})
     except (KeyringError, StorageError, OSError) as error:
         why = error.message if isinstance(error, EvidenceError) else type(error).__name__
         raise AccessNotRecordedError(f"the access could not be recorded: {why}") from None
+
+
+def operator(store: Store) -> str:
+    """The reference of the operator as the operating system names them: asserted, not proven."""
+    name, host = _operator()
+    return store.reference("operator", f"{name}@{host}")
 
 
 def record_verification(settings: Settings, selection: Mapping[str, str]) -> None:

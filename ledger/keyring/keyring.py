@@ -293,6 +293,10 @@ class Keyring:
         """A running HMAC-SHA256 under the store's bookmark key."""
         return hmac.new(self._bookmark_key, digestmod=hashlib.sha256)
 
+    def secret_mac(self, purpose: str) -> hmac.HMAC:
+        """A running HMAC-SHA256 under a key of this store for one purpose: nobody without the keyring can make it."""
+        return hmac.new(derive(self._bookmark_key, f"evidence/v1/{purpose}".encode()), digestmod=hashlib.sha256)
+
     def seal_here(self, label: bytes, plain: bytes) -> bytes:
         """Seal bytes under the newest epoch key, bound to ``label``. For use in ``writing``."""
         return _seal(self._epochs[self.epoch], label, plain)

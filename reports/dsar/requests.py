@@ -143,10 +143,22 @@ def fold(entries: Iterable[Entry]) -> dict[str, RequestState]:
         read: entry_shapes.Request = entry_shapes.read(entry.value)
         state = found.get(read.request)
         if state is not None:
-            found[read.request] = _after(state, entry, read)
+            found[read.request] = after(state, entry)
         elif read.event == "opened" and (opened := _opened(entry, read)) is not None:
             found[read.request] = opened
     return found
+
+
+def after(state: RequestState, entry: Entry) -> RequestState:
+    """A request after one more of its entries."""
+    read: entry_shapes.Request = entry_shapes.read(entry.value)
+    plan = None if read.plan is None else read.plan.blob
+    try:
+        refused = refusal(state, read.event, read.details, plan)
+        changes = {} if refused else _changes(state, entry, read)
+    except (KeyError, ValueError, TypeError):
+        refused, changes = "it lacks what an event of its kind says", {}
+    return msgspec.structs.replace(state, **changes, events=[*state.events, _happened(entry, read, refused)])
 
 
 def find_request(store: Store, text: str) -> RequestState:
@@ -282,16 +294,6 @@ def _opened(entry: Entry, read: entry_shapes.Request) -> RequestState | None:
     except (KeyError, ValueError):
         return None
     return msgspec.structs.replace(state, events=[_happened(entry, read, None)])
-
-
-def _after(state: RequestState, entry: Entry, read: entry_shapes.Request) -> RequestState:
-    plan = None if read.plan is None else read.plan.blob
-    try:
-        refused = refusal(state, read.event, read.details, plan)
-        changes = {} if refused else _changes(state, entry, read)
-    except (KeyError, ValueError, TypeError):
-        refused, changes = "it lacks what an event of its kind says", {}
-    return msgspec.structs.replace(state, **changes, events=[*state.events, _happened(entry, read, refused)])
 
 
 def _changes(state: RequestState, entry: Entry, read: entry_shapes.Request) -> dict[str, Any]:
