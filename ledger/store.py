@@ -7,7 +7,7 @@ writer key, publishing the log key. Views open the store without any signing key
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from ledger.errors import ConfigError, FormatError, KeyringError, MissingObjectE
 from ledger.history import Entry, History
 from ledger.keyring.access_numbers import AccessNumbers
 from ledger.keyring.bookmarks import Bookmarks
+from ledger.keyring.destruction import Destruction
 from ledger.keyring.identifiers import Identifier
 from ledger.keyring.identities import Identities
 from ledger.keyring.keyring import Keyring
@@ -122,6 +123,10 @@ class Store:
         """The random reference of an identifier, made if there is none."""
         identifier = Identifier(identifier_type, value)
         return self.keyring.resolve([identifier])[identifier]
+
+    def survivors(self, subjects: Collection[str]) -> list[str]:
+        """Those of the subjects that have a key or an identifier in the keyring."""
+        return Destruction(self.keyring).survivors(subjects)
 
     # -- revealing
 
