@@ -22,7 +22,9 @@ from ledger.history import Entry, History
 from ledger.keyring.access_numbers import AccessNumbers
 from ledger.keyring.bookmarks import Bookmarks
 from ledger.keyring.identifiers import Identifier
+from ledger.keyring.identities import Identities
 from ledger.keyring.keyring import Keyring
+from ledger.keyring.links import Links
 from ledger.keyring.publication import PublicationState
 from ledger.keytree import KeyTree
 from ledger.log import LogReader, LogWriter
@@ -44,6 +46,8 @@ class Store:
         self.keyring = keyring
         self.bookmarks = Bookmarks(keyring)
         self.accesses = AccessNumbers(keyring)
+        self.identities = Identities(keyring)
+        self.links = Links(keyring)
         self._reader = LogReader(objects)
         self._recorder = AccessRecorder(settings, self.accesses)
         self._read = 0

@@ -25,7 +25,7 @@ from replay import calls
 from replay.approvals import CHANGES_VIEW
 from replay.mirror import Mirror
 
-VERSION: Final = 4
+VERSION: Final = 5
 SCHEMA: Final = (Path(__file__).parent / "schema.sql").read_text()
 _TABLES: Final = (
     "state",
@@ -35,6 +35,7 @@ _TABLES: Final = (
     "calls",
     "calls_read",
     "subject_parts",
+    "subject_runs",
     "input_parts",
     "change_list",
     "change_state",
@@ -239,11 +240,15 @@ WHERE session IS NOT NULL GROUP BY session
 """
 
 _SUBJECTS: Final = """
-INSERT INTO subject_parts
-SELECT subject, $partition, count(*) FROM (
-    SELECT unnest(list_distinct(list_append(coalesce(subjects, []), owner))) AS subject FROM read_parquet($path)
-) GROUP BY subject
+INSERT INTO subject_runs
+SELECT subject, $partition, min(row), count(*) FROM (
+    SELECT subject, row, row - row_number() OVER (PARTITION BY subject ORDER BY row) AS island FROM (
+        SELECT unnest(list_distinct(list_append(coalesce(subjects, []), owner))) AS subject, file_row_number AS row
+        FROM read_parquet($path, file_row_number = true)
+    )
+) GROUP BY subject, island ORDER BY subject, min(row)
 """
+"""Whoever a line names in any role, and the owner of its content: rows that follow each other make one run."""
 
 _INPUTS: Final = """
 INSERT INTO input_parts

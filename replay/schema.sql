@@ -26,7 +26,8 @@ CREATE TABLE calls (session VARCHAR, call VARCHAR);
 
 CREATE TABLE calls_read (partition INTEGER);
 
-CREATE TABLE subject_parts (subject VARCHAR, partition INTEGER, rows BIGINT);
+-- Rows in which a person has any role, or owns the content, as runs of rows that follow each other.
+CREATE TABLE subject_runs (subject VARCHAR, partition INTEGER, first_row BIGINT, rows BIGINT);
 
 CREATE TABLE input_parts (
     input VARCHAR, step BIGINT, partition INTEGER, rows BIGINT, bytes_class BIGINT
@@ -40,3 +41,4 @@ CREATE TABLE change_list (
 );
 
 CREATE INDEX session_parts_by_session ON session_parts (session);
+CREATE INDEX subject_runs_by_subject ON subject_runs (subject);
