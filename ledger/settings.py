@@ -40,6 +40,12 @@ class Settings(BaseModel):
     retention_class: str = Field(
         default="standard", pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="Retention class of what is ingested."
     )
+    retention_policy: Path | None = Field(
+        default=None, description="Retention policy (TOML): how long content must and may be kept."
+    )
+    delete_expired: bool = Field(
+        default=False, description="Delete content objects of which all has expired, where the store allows it."
+    )
     reveal: Literal["spooled", "anchored"] = Field(
         default="spooled", description="anchored: an access record is committed before anything is shown."
     )
@@ -94,7 +100,7 @@ def _anchored(settings: Settings, folder: Path, *, given_store: bool) -> Setting
         return path if path.is_absolute() else folder / path
 
     changes: dict[str, Any] = {name: place(getattr(settings, name)) for name in ("writer_key", "spool", "cache", "pin")}
-    for name in ("log_key", "log_vkey", "privacy_key", "certificate_key"):
+    for name in ("log_key", "log_vkey", "privacy_key", "certificate_key", "retention_policy"):
         if getattr(settings, name) is not None:
             changes[name] = place(getattr(settings, name))
     if "://" not in settings.store:
