@@ -193,7 +193,7 @@ class Endings:
             kept = frozenset(number for first, last in item.kept for number in range(first, last + 1))
             known = self.expired.get(path)
             self.expired[path] = Expiry(known.entry if known else entry, kept & known.kept if known else kept)
-            gone = [path] if read.deleted and not kept else []
+            gone = list(self.objects_of(path)) if read.deleted and not kept else []
             if read.what == "metadata":
                 self.lines_expired.setdefault(partition.value["events"]["path"], entry)
                 gone += [partition.value["events"]["path"]] if read.deleted else []
