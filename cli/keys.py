@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,27 @@ def read_vkey(text: str) -> Verifier:
         raise UsageError(
             f"not a verifier key: {error.message}", hint="It looks like name+8 hex digits+base64."
         ) from None
+
+
+def read_signing_key(text: str, origin: str, roles: Sequence[str], name: str | None) -> Verifier:
+    """A key to enrol: a vkey or a file with one, or a file with an ``ssh-ed25519`` public key. Raises UsageError.
+
+    ``name``: what an SSH key is called in the log, after origin and role. Its comment, often a person's, is dropped.
+    """
+    from ledger.key_management.signing_keys import SSH, from_ssh
+
+    try:
+        line = Path(text).read_text().strip() if _is_there(text) else text
+    except (OSError, ValueError):
+        line = text
+    if not line.startswith(SSH):
+        return read_vkey(text)
+    if name is None:
+        raise UsageError("an SSH key needs a name in the log", hint="Give --name, such as dpo. No person's name.")
+    try:
+        return from_ssh(line, f"{origin}/{'-'.join(sorted(roles))}/{name}")
+    except FormatError as error:
+        raise UsageError(f"not a key to enrol: {error.message}") from None
 
 
 def _is_there(text: str) -> bool:

@@ -15,6 +15,7 @@ from cli import (
     cmd_export,
     cmd_ingest,
     cmd_init,
+    cmd_keys,
     cmd_prove,
     cmd_query,
     cmd_reconstruct,
@@ -57,7 +58,7 @@ COMMANDS = (
 )
 """Name, function, example, and what it is in a list: short enough that a terminal of 80 columns does not cut it."""
 
-GROUPS: tuple[Group, ...] = ()
+GROUPS: tuple[Group, ...] = (cmd_keys.GROUP,)
 """Commands of two words; each module holds the table of its own."""
 
 for _name, _function, _example, _words in COMMANDS:

@@ -86,7 +86,11 @@ class Pipeline:
         self.summary = Summary()
 
     def run(self, paths: Iterable[str], format_name: str | None = None) -> Summary:
-        """Take in everything the paths name; what it returns has been committed."""
+        """Take in everything the paths name; what it returns has been committed.
+
+        Raises KeyringError while the keyring is older than the ledger's erasures: it would seal for who was erased.
+        """
+        self._store.refuse_behind()
         settings = self._store.settings
         sources, self.summary.own_files = expand(paths, Own(settings))
         self._sync_index()

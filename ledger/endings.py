@@ -98,7 +98,7 @@ class Endings:
         if kind == "partition":
             self._partitions[entry.index] = entry
             self._seqs[entry.value["content"]["path"]] = entry.seq
-        elif kind in TYPES:
+        elif kind in TYPES and not _ends_only_an_epoch(entry):
             self.last = entry.index
             self._end(entry, entry_shapes.read(entry.value))
 
@@ -193,9 +193,14 @@ class Endings:
             kept = frozenset(number for first, last in item.kept for number in range(first, last + 1))
             known = self.expired.get(path)
             self.expired[path] = Expiry(known.entry if known else entry, kept & known.kept if known else kept)
-            gone = [path] if read.deleted and not kept else []
+            gone = list(self.objects_of(path)) if read.deleted and not kept else []
             if read.what == "metadata":
                 self.lines_expired.setdefault(partition.value["events"]["path"], entry)
                 gone += [partition.value["events"]["path"]] if read.deleted else []
             for name in gone:
                 self.deleted.setdefault(name, entry)
+
+
+def _ends_only_an_epoch(entry: Entry) -> bool:
+    """Whether an erasure leaves the keyring nothing to follow: what ended an epoch had done so before it said so."""
+    return not (entry.value.get("subjects", True) or entry.value.get("segments", ()))

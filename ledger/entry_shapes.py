@@ -45,11 +45,15 @@ class Segments(msgspec.Struct, frozen=True):
 
 
 class Epoch(msgspec.Struct, frozen=True):
-    """An epoch of the keyring that ended. ``unreadable_at``: from when no key opens a backup of it."""
+    """An epoch of the keyring that ended. ``unreadable_at``: from when no key opens a backup of it.
+
+    ``depends_on``: ``operator`` where that is so only once a person has taken the old key-encryption key away.
+    """
 
     ended: Positive
     begun: Positive
     unreadable_at: str
+    depends_on: Code | None = None
 
 
 class Erasure(msgspec.Struct, frozen=True):

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger import entries, following
+from ledger.decryption import PartitionKeys
 from ledger.entry_shapes import runs
-from ledger.errors import ConfigError
+from ledger.errors import ConfigError, EvidenceError
 from ledger.keyring.destruction import Destruction
+from ledger.partition_reader import PartitionReader
 
 if TYPE_CHECKING:
     from ledger.history import Entry
@@ -59,6 +61,25 @@ def erase(store: Store, what: Erasing, beside: Sequence[tuple[str, dict[str, Any
     committed = store.append([*bodies, *beside], by=by)
     followed = following.follow(store)
     return Erased(committed, followed.keys, identifiers, followed.trees)
+
+
+def still_opens(store: Store, places: Mapping[int, Sequence[int]]) -> int:
+    """How many of these segments, by the index of a partition's entry, open with the keys that are here.
+
+    Asks the keys alone, whatever the ledger says: the negative check after an erasure. Segments that were moved are
+    looked for where they stood first.
+    """
+    opened = 0
+    for index, numbers in sorted(places.items()):
+        entry = store.history.entries[index].value
+        keys = PartitionKeys(store.keyring, store.history.store, entry["content"]["path"])
+        for number, owner, version, sealed in PartitionReader(store.objects, entry).segments(sorted(set(numbers))):
+            try:
+                keys.unseal(number, owner, version, sealed)
+            except EvidenceError:
+                continue
+            opened += 1
+    return opened
 
 
 def check_role(store: Store, role: str) -> None:

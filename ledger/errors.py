@@ -149,6 +149,13 @@ class HostileArchiveError(FormatError):
     hint = "Do not unpack it; ask for the bundle again."
 
 
+class PlanChangedError(EvidenceError):
+    """What is there is no longer what was planned, so nothing was done."""
+
+    exit_code = 25
+    hint = "Make the plan again, look at it, and carry that one out."
+
+
 class MissingObjectError(EvidenceError):
     """An object that was asked for is not in the store."""
 

@@ -6,7 +6,10 @@ nor a rolled-back store makes it sign a second history. Everything it writes is 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 from ledger import checkpoints, commits, entries, merkle, notes, publisher_rules
+from ledger.endings import Endings
 from ledger.errors import FormatError, MissingObjectError, PublisherRefusedError, TamperedError, UnverifiableError
 from ledger.history import Entry, History
 from ledger.keyring.publication import PublicationState, Published
@@ -45,6 +48,7 @@ class Publisher:
     def _check(self, before: Published | None) -> History:
         """The state of the log, if it continues what was signed."""
         history = History()
+        absent: list[str] = []
         while True:
             try:
                 data = self._objects.get(commits.commit_path(history.seq + 1))
@@ -55,13 +59,16 @@ class Publisher:
             except (TamperedError, UnverifiableError) as error:
                 raise PublisherRefusedError(f"not signed: {error.message}") from None
             if before is None or history.seq > before.seq:
-                self._check_objects(new)
+                absent += self._absent(new)
             if before is not None and history.seq == before.seq:
                 self._check_signed(history, before)
         if before is not None and history.seq < before.seq:
             raise PublisherRefusedError(
                 f"not signed: the store ends at commit {history.seq}, but commit {before.seq} was signed before"
             )
+        if absent:
+            # What has expired may have been deleted before anybody published the commit that lists it.
+            _refuse_absent(absent, Endings(history.entries).deleted)
         if history.seq >= 0 and self._signer.vkey not in {key.vkey for key in history.log_verifiers()}:
             raise PublisherRefusedError("not signed: the log does not name this key for checkpoints")
         return history
@@ -70,11 +77,14 @@ class Publisher:
         if (history.frontier.size, history.frontier.root()) != (before.size, before.root):
             raise PublisherRefusedError(f"not signed: commit {before.seq} is not the one that was signed before")
 
-    def _check_objects(self, new: list[Entry]) -> None:
+    def _absent(self, new: list[Entry]) -> Iterator[str]:
+        """The listed objects that are not there; one of another size is refused at once."""
         for entry in new:
             for path, size, _ in entries.referenced_objects(entry.value):
                 found = self._objects.head(path)
-                if found is None or (size is not None and found != size):
+                if found is None:
+                    yield path
+                elif size is not None and found != size:
                     raise PublisherRefusedError(f"not signed: {path} is missing or has a wrong size")
 
     def _derive(self, history: History, published: int, signed: Published) -> None:
@@ -119,3 +129,10 @@ class Publisher:
 
     def _has_checkpoint(self) -> bool:
         return self._objects.head(CHECKPOINT) is not None
+
+
+def _refuse_absent(absent: Collection[str], deleted: Collection[str]) -> None:
+    """Raise PublisherRefusedError for the first object that is not there and that no entry lists as deleted."""
+    for path in absent:
+        if path not in deleted:
+            raise PublisherRefusedError(f"not signed: {path} is missing or has a wrong size")

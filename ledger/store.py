@@ -7,7 +7,7 @@ writer key, publishing the log key. Views open the store without any signing key
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from ledger.errors import ConfigError, FormatError, KeyringError, MissingObjectE
 from ledger.history import Entry, History
 from ledger.keyring.access_numbers import AccessNumbers
 from ledger.keyring.bookmarks import Bookmarks
+from ledger.keyring.destruction import Destruction
 from ledger.keyring.identifiers import Identifier
 from ledger.keyring.identities import Identities
 from ledger.keyring.keyring import Keyring
@@ -106,6 +107,10 @@ class Store:
             self._endings, self._standing = Endings(entries), Standing(entries)
             self._read = len(entries)
 
+    def refuse_behind(self) -> None:
+        """Raise KeyringError while the keyring may hold keys that the ledger says were destroyed."""
+        following.refuse_behind(self)
+
     def committed_paths(self) -> set[str]:
         """The content paths of every partition that the ledger lists."""
         return {entry.value["content"]["path"] for entry in self.history.partitions()}
@@ -122,6 +127,10 @@ class Store:
         """The random reference of an identifier, made if there is none."""
         identifier = Identifier(identifier_type, value)
         return self.keyring.resolve([identifier])[identifier]
+
+    def survivors(self, subjects: Collection[str]) -> list[str]:
+        """Those of the subjects that have a key or an identifier in the keyring."""
+        return Destruction(self.keyring).survivors(subjects)
 
     # -- revealing
 
@@ -190,9 +199,9 @@ class Store:
         bodies: Sequence[tuple[str, dict[str, Any]]],
         recheck: Callable[[list[Entry]], None] | None = None,
         *,
-        by: Sequence[KeyName] = ("writer",),
+        by: Sequence[KeyName | notes.Signer] = ("writer",),
     ) -> list[Entry]:
-        """Commit entries of the given types, signed by the named keys of the settings; durable when it returns.
+        """Commit entries of the given types, signed by keys that the settings name or others; durable when it returns.
 
         See LogWriter.append for ``recheck``. Raises ConfigError where the settings lack one of the keys.
 
@@ -202,7 +211,8 @@ class Store:
         self._probe()
         encoded = [self._encode(entry_type, body) for entry_type, body in bodies]
         published = PublicationState(self.keyring, self.history.origin).read
-        writer = LogWriter(self.objects, self._reader, [self.signer(name) for name in by], published)
+        signers = [key if isinstance(key, notes.Signer) else self.signer(key) for key in by]
+        writer = LogWriter(self.objects, self._reader, signers, published)
         return writer.append(encoded, recheck)
 
     def signer(self, name: KeyName) -> notes.Signer:

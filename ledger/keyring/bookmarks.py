@@ -1,20 +1,22 @@
 """Bookmarks: which inputs this store has taken in, and how far.
 
-An input is known by keyed digests of its location and of its bytes up to each step. A step is written before
+An input is known by keyed digests of its location and of its bytes up to each step, which stand here masked by the
+newest epoch. A step is written before
 the partition that it belongs to is claimed, so it counts only if the ledger lists that partition.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from ledger.clock import utc_now
 from ledger.keyring import tables
-from ledger.keyring.engine import reading, transaction
+from ledger.keyring.engine import reading
 from ledger.keyring.keyring import Keyring, new_reference
 
 
@@ -67,10 +69,10 @@ class Bookmarks:
         a second one: of two processes that take in the same file, each then sees what the other commits.
         """
         ref = new_reference()
-        uri_mac = self.uri_mac(uri)
         table = tables.inputs
-        same = (table.c.uri_mac == uri_mac, table.c.adapter == adapter, table.c.framing == framing)
         with self._keyring.writing() as connection:
+            uri_mac = self._keyring.mask(self.uri_mac(uri))
+            same = (table.c.uri_mac == uri_mac, table.c.adapter == adapter, table.c.framing == framing)
             begun = connection.execute(select(table.c.ref).where(*same).order_by(table.c.created_at)).scalars()
             other = next((str(known) for known in begun if known not in seen), None)
             if other is None:
@@ -88,30 +90,34 @@ class Bookmarks:
 
     def add_alias(self, uri: str, ref: str) -> None:
         """Remember that the same bytes as an input's were also seen at this location; durable when it returns."""
-        row = {"uri_mac": self.uri_mac(uri), "input": ref}
         table = tables.aliases
-        with transaction(self._keyring.engine) as connection:
+        with self._keyring.writing() as connection:
+            row = {"uri_mac": self._keyring.mask(self.uri_mac(uri)), "input": ref}
             connection.execute(delete(table).where(table.c.uri_mac == row["uri_mac"]))
             connection.execute(insert(table), row)
 
     def alias(self, uri: str) -> str | None:
         """The input whose bytes were last seen at this location under another name, if any."""
         table = tables.aliases
-        with reading(self._keyring.engine) as connection:
-            return connection.execute(select(table.c.input).where(table.c.uri_mac == self.uri_mac(uri))).scalar()
+        with self._following() as connection:
+            found = table.c.uri_mac == self._keyring.mask(self.uri_mac(uri))
+            return connection.execute(select(table.c.input).where(found)).scalar()
 
     def add_steps(self, steps: Iterable[Step]) -> None:
         """Steps that one partition will hold; durable when it returns."""
         rows = [step._asdict() for step in steps]
         if rows:
-            with transaction(self._keyring.engine) as connection:
+            with self._keyring.writing() as connection:
+                for row in rows:
+                    row["prefix_mac"] = row["prefix_mac"] and self._keyring.mask(row["prefix_mac"])
                 connection.execute(insert(tables.steps), rows)
 
     def inputs_at(self, uri: str) -> list[Input]:
         """The inputs taken in from this location, newest first."""
         table = tables.inputs
-        statement = select(table).where(table.c.uri_mac == self.uri_mac(uri)).order_by(table.c.created_at.desc())
-        with reading(self._keyring.engine) as connection:
+        with self._following() as connection:
+            here = table.c.uri_mac == self._keyring.mask(self.uri_mac(uri))
+            statement = select(table).where(here).order_by(table.c.created_at.desc())
             return [self._input(row) for row in connection.execute(statement)]
 
     def input(self, ref: str) -> Input | None:
@@ -131,8 +137,8 @@ class Bookmarks:
         """How far an input has been taken in, or None if the ledger holds none of it."""
         table = tables.steps
         statement = select(table).where(table.c.input == ref).order_by(table.c.step)
-        with reading(self._keyring.engine) as connection:
-            steps = [_step(row) for row in connection.execute(statement)]
+        with self._following() as connection:
+            steps = [self._step(row) for row in connection.execute(statement)]
         last = None
         for number in sorted({step.step for step in steps}):
             done = _committed([step for step in steps if step.step == number], committed)
@@ -145,16 +151,16 @@ class Bookmarks:
         """One portion of an input, if the ledger holds it."""
         table = tables.steps
         statement = select(table).where(table.c.input == ref, table.c.step == number)
-        with reading(self._keyring.engine) as connection:
-            steps = [_step(row) for row in connection.execute(statement)]
+        with self._following() as connection:
+            steps = [self._step(row) for row in connection.execute(statement)]
         return _committed(steps, committed)
 
     def begun_step(self, ref: str, number: int, committed: Collection[str]) -> Step | None:
         """One portion of an input of which the ledger holds some partition, but not all of any attempt."""
         table = tables.steps
         statement = select(table).where(table.c.input == ref, table.c.step == number)
-        with reading(self._keyring.engine) as connection:
-            steps = [_step(row) for row in connection.execute(statement)]
+        with self._following() as connection:
+            steps = [self._step(row) for row in connection.execute(statement)]
         if _committed(steps, committed) is not None:
             return None
         return next((step for step in steps if step.path in committed), None)
@@ -174,8 +180,9 @@ class Bookmarks:
     def find_mac(self, prefix_mac: bytes, to_byte: int, committed: Collection[str]) -> Step | None:
         """A committed step of any input that ends after exactly these bytes."""
         table = tables.steps
-        statement = select(table).where(table.c.prefix_mac == prefix_mac, table.c.to_byte == to_byte)
-        with reading(self._keyring.engine) as connection:
+        with self._following() as connection:
+            masked = self._keyring.mask(prefix_mac)
+            statement = select(table).where(table.c.prefix_mac == masked, table.c.to_byte == to_byte)
             found = {(row.input, row.step) for row in connection.execute(statement)}
         steps = (self.committed_step(ref, number, committed) for ref, number in sorted(found))
         return next((step for step in steps if step is not None and step.prefix_mac == prefix_mac), None)
@@ -184,11 +191,16 @@ class Bookmarks:
         uri = self._keyring.open_here(row.epoch, row.ref.encode(), row.sealed_uri)
         return Input(row.ref, row.adapter, row.framing, uri.decode("utf-8", "surrogatepass"))
 
+    def _step(self, row: Row[Any]) -> Step:
+        mac = row.prefix_mac and self._keyring.unmask(bytes(row.prefix_mac))
+        return Step(row.input, row.path, row.attempt, row.from_byte, row.to_byte, row.step, mac)
 
-def _step(row: Row[Any]) -> Step:
-    return Step(
-        row.input, row.path, row.attempt, row.from_byte, row.to_byte, row.step, row.prefix_mac and bytes(row.prefix_mac)
-    )
+    @contextmanager
+    def _following(self) -> Iterator[Connection]:
+        """A read transaction in which digests are masked as the rows are, also after another process rotated."""
+        with reading(self._keyring.engine) as connection:
+            self._keyring.follow(connection)
+            yield connection
 
 
 def _committed(steps: list[Step], committed: Collection[str]) -> Step | None:

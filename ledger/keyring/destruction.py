@@ -58,7 +58,7 @@ class Destruction:
 
     def _delete_identifiers(self, connection: Connection, references: Iterable[str]) -> int:
         table = tables.identifiers
-        self._keyring.follow(connection)
+        self._keyring.follow(connection, hold=True)
         macs = [
             and_(table.c.epoch == epoch, table.c.subject_mac == self._keyring.subject_mac(reference, epoch))
             for reference in references
@@ -74,7 +74,7 @@ class Destruction:
         table = tables.partition_trees
         now = utc_now()
         with destroying(self._keyring.engine) as connection:
-            self._keyring.follow(connection)
+            self._keyring.follow(connection, hold=True)
             for path, tree in sorted(changes.items()):
                 values: dict[str, object] = {"sealed": None, "state": state, "ended_at": now}
                 if tree is not None:

@@ -74,10 +74,13 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A read transaction."""
+    """A read transaction: all that it reads is of one moment."""
+    options: dict[str, Any] = {"reading": True}
+    if engine.dialect.name == "postgresql":
+        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     try:
         with engine.connect() as connection:
-            yield connection.execution_options(reading=True)
+            yield connection.execution_options(**options)
     except SQLAlchemyError as error:
         raise KeyringError(f"the keyring's database failed ({type(error).__name__})") from None
 

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
-from sqlalchemy import Connection, Engine, Table, insert, select
+from sqlalchemy import Connection, Engine, Row, Table, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import canonical
@@ -44,17 +44,18 @@ class Keyring:
 
     def __init__(self, engine: Engine, kek: KeyEncryptionKey) -> None:
         self.engine = engine
-        self._kek = kek
+        self.kek = kek
         self._epochs: dict[int, bytes] = {}
+        self._wrapped: dict[int, bytes] = {}
         self.epoch = 0
         with reading(engine) as connection:
-            self.follow(connection)
             meta = {row.name: row for row in connection.execute(select(tables.meta))}
-        if "version" not in meta or bytes(meta["version"].value) != VERSION:
-            raise KeyringError("the keyring has a version that this program does not know")
-        self.store_id = bytes(meta["store_id"].value).decode()
+            if "version" not in meta or bytes(meta["version"].value) != VERSION:
+                raise KeyringError("the keyring has a version that this program does not know")
+            self.store_id = bytes(meta["store_id"].value).decode()
+            self.follow(connection)
         bookmark = meta["bookmark_key"]
-        self._bookmark_key = self._open_sealed(bookmark.epoch, b"bookmark", bookmark.value)
+        self._bookmark_key = self._open_sealed(bookmark.epoch, meta_label("bookmark_key"), bookmark.value)
 
     @classmethod
     def create(cls, url: str, kek: KeyEncryptionKey, store_id: str) -> Keyring:
@@ -66,9 +67,9 @@ class Keyring:
             if connection.execute(select(tables.meta)).first() is not None:
                 raise ConfigError("a keyring exists there and is not overwritten")
             connection.execute(
-                insert(tables.epochs), {"epoch": 1, "wrapped": kek.wrap(epoch_key), "created_at": utc_now()}
+                insert(tables.epochs), {"epoch": 1, "wrapped": kek.wrap(epoch_key, store_id), "created_at": utc_now()}
             )
-            bookmark_key = _seal(epoch_key, b"bookmark", secrets.token_bytes(KEY_BYTES))
+            bookmark_key = _seal(epoch_key, meta_label("bookmark_key"), secrets.token_bytes(KEY_BYTES))
             connection.execute(
                 insert(tables.meta),
                 [
@@ -96,21 +97,34 @@ class Keyring:
     def writing(self) -> Iterator[Connection]:
         """A write transaction in which keys are wrapped: under the newest epoch, also after another process rotated.
 
-        On PostgreSQL a rotation, which locks the rows of the epochs first, waits for its end; on SQLite all do.
+        A rotation locks the epochs against this, so one waits for the other; on SQLite all who write do.
         """
         with transaction(self.engine) as connection:
             self.follow(connection, hold=True)
             yield connection
 
     def follow(self, connection: Connection, *, hold: bool = False) -> None:
-        """Take up the epochs as they are now, first in a transaction; keys of those that are gone are forgotten."""
-        statement = select(tables.epochs.c.epoch, tables.epochs.c.wrapped)
-        rows = connection.execute(statement.with_for_update(read=True) if hold else statement).all()
+        """Take up the epochs as they are now, first in a transaction; keys of those that are gone are forgotten.
+
+        ``hold``: and keep them from changing until its end. An older epoch whose KEK is gone is passed over: a
+        rotation destroys that KEK before the epoch's row.
+        """
+        if hold:
+            lock_epochs(connection, "SHARE")
+        rows = connection.execute(select(tables.epochs).order_by(tables.epochs.c.epoch.desc())).all()
         if not rows:
             raise KeyringError("the keyring is empty")
-        known = self._epochs
-        self._epochs = {row.epoch: known.get(row.epoch) or self._kek.unwrap(row.wrapped) for row in rows}
-        self.epoch = max(self._epochs)
+        found: dict[int, bytes] = {}
+        for row in rows:
+            wrapped = bytes(row.wrapped)
+            known = self._epochs.get(row.epoch) if self._wrapped.get(row.epoch) == wrapped else None
+            try:
+                found[row.epoch] = known or self.kek.unwrap(wrapped, self.store_id)
+            except KeyringError:
+                if not found:
+                    raise
+        self._epochs, self._wrapped = found, {row.epoch: bytes(row.wrapped) for row in rows}
+        self.epoch = max(found)
 
     def _epoch_key(self, epoch: int) -> bytes:
         """The key of an epoch, which may have begun since this process looked. Raises KeyError if it is gone."""
@@ -208,17 +222,27 @@ class Keyring:
 
     def _enrol(self, connection: Connection, missing: dict[bytes, Identifier]) -> None:
         references = {mac: new_reference() for mac in missing}
-        rows = [
-            {
-                "mac": mac,
-                "epoch": self.epoch,
-                "type": identifier.type,
-                "subject_mac": self.subject_mac(references[mac], self.epoch),
-                "sealed": self._seal_identifier(mac, identifier, references[mac]),
-            }
-            for mac, identifier in missing.items()
-        ]
+        rows = [self.identifier_row(identifier, references[mac]) for mac, identifier in missing.items()]
         insert_new(connection, tables.identifiers, rows)
+
+    def identifier_row(self, identifier: Identifier, reference: str) -> dict[str, Any]:
+        """The row by which an identifier leads to a reference, under the newest epoch. For use in ``writing``."""
+        mac = self._mac(identifier)
+        value = normalise(identifier).value.encode("utf-8", "surrogatepass").hex()
+        plain = canonical.encode({"normaliser": NORMALISER, "ref": reference, "value": value})
+        return {
+            "mac": mac,
+            "epoch": self.epoch,
+            "type": identifier.type,
+            "subject_mac": self.subject_mac(reference, self.epoch),
+            "sealed": self.seal_here(mac, plain),
+        }
+
+    def open_identifier(self, row: Row[Any]) -> tuple[Identifier, str]:
+        """The normal form of the identifier in a row, and its reference."""
+        opened = canonical.decode(self._open_sealed(row.epoch, bytes(row.mac), row.sealed))
+        value = bytes.fromhex(opened["value"]).decode("utf-8", "surrogatepass")
+        return Identifier(row.type, value), opened["ref"]
 
     def _add_subjects(self, connection: Connection, references: Sequence[str]) -> None:
         """First data keys for references that have no state yet; an erased one keeps its state and gets none."""
@@ -246,14 +270,8 @@ class Keyring:
         table = tables.identifiers
         for batch in batches(macs):
             for row in connection.execute(select(table).where(table.c.mac.in_(batch))):
-                opened = canonical.decode(self._open_sealed(row.epoch, bytes(row.mac), row.sealed))
-                known[bytes(row.mac)] = opened["ref"]
+                known[bytes(row.mac)] = self.open_identifier(row)[1]
         return known
-
-    def _seal_identifier(self, mac: bytes, identifier: Identifier, reference: str) -> bytes:
-        value = normalise(identifier).value.encode("utf-8", "surrogatepass").hex()
-        plain = canonical.encode({"normaliser": NORMALISER, "ref": reference, "value": value})
-        return _seal(self._epochs[self.epoch], mac, plain)
 
     def _mac(self, identifier: Identifier) -> bytes:
         key = derive(self._epochs[self.epoch], f"evidence/v1/index/{identifier.type}".encode())
@@ -297,6 +315,24 @@ class Keyring:
         """A running HMAC-SHA256 under a key of this store for one purpose: nobody without the keyring can make it."""
         return hmac.new(derive(self._bookmark_key, f"evidence/v1/{purpose}".encode()), digestmod=hashlib.sha256)
 
+    def mask(self, digest: bytes) -> bytes:
+        """A digest as it stands in a column that is searched: AES-SIV under the newest epoch key, after ``follow``.
+
+        Under the bookmark key alone, which lives on, an old backup would keep digests of content that was erased since.
+        """
+        return self._masking(self.epoch).encrypt(digest, None)
+
+    def unmask(self, masked: bytes, epoch: int | None = None) -> bytes:
+        """The inverse of mask. All rows are under one epoch: the newest, but for a rotation that is at work."""
+        try:
+            return self._masking(self.epoch if epoch is None else epoch).decrypt(masked, None)
+        except InvalidTag:
+            raise KeyringError("a digest in the keyring cannot be opened") from None
+
+    def _masking(self, epoch: int) -> AESSIV:
+        key = self._epoch_key(epoch)
+        return AESSIV(derive(key, b"evidence/v1/mask/mac") + derive(key, b"evidence/v1/mask/encrypt"))
+
     def seal_here(self, label: bytes, plain: bytes) -> bytes:
         """Seal bytes under the newest epoch key, bound to ``label``. For use in ``writing``."""
         return _seal(self._epochs[self.epoch], label, plain)
@@ -324,6 +360,20 @@ class Keyring:
             return AESGCM(self._epoch_key(epoch)).decrypt(sealed[:12], sealed[12:], label)
         except (KeyError, InvalidTag, ValueError):
             raise KeyringError(f"a keyring row of epoch {epoch} cannot be opened") from None
+
+
+def meta_label(name: str) -> bytes:
+    """What a sealed value of ``meta`` is bound to: ``bookmark`` for ``bookmark_key``."""
+    return name.removesuffix("_key").encode()
+
+
+def lock_epochs(connection: Connection, mode: str) -> None:
+    """Keep rotations (mode SHARE), or all who wrap (EXCLUSIVE), waiting. SQLite has one writer at a time anyhow.
+
+    The table, not its rows: a row that a rotation inserts meanwhile would escape the look at those that were locked.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {tables.epochs.name} IN {mode} MODE")
 
 
 def _seal(key: bytes, label: bytes, plain: bytes) -> bytes:

@@ -1,8 +1,9 @@
-"""What the ledger asks of an object store, in three capabilities: read, append, replace the checkpoint.
+"""What the ledger asks of an object store, in four capabilities: read, append, replace the checkpoint, delete.
 
 A path is relative POSIX: segments of ``A-Z a-z 0-9 . _ = + -``, none beginning with a dot, joined by ``/``;
 at most 1024 bytes, 200 a segment. Case is significant. A path that names an object MUST NOT be a folder of another:
-a folder tree cannot hold both. There is no delete, here or in any store: deleting a claim would re-open it.
+a folder tree cannot hold both. Deleting stands apart: what can append cannot delete, and what deletes can take away
+expired content and nothing else, since deleting a claim would re-open it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ MAX_PATH: Final = 1024
 MAX_SEGMENT: Final = 200
 _MAX_OFFSET: Final = 2**63 - 1
 
+_PARTITION_FILE: Final = re.compile(r"(?:events|content)/date=\d{4}-\d\d-\d\d/[0-9a-f]{32}\.parquet")
 _PATH = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9._=+-]*(?:/[A-Za-z0-9_=+-][A-Za-z0-9._=+-]*)*")
 
 
@@ -88,7 +90,17 @@ class ReplaceObjects(Protocol):
 
 
 class Objects(AppendObjects, ReplaceObjects, Protocol):
-    """All that a store can do; its user is given the narrowest of the three that serves."""
+    """All that a store can do but for deleting; its user is given the narrowest of the three that serves."""
+
+
+class DeleteObjects(Protocol):
+    """Deleting what has expired. Use it by ``ledger.objects.deleting.Deleter``, which asks the ledger first."""
+
+    def delete(self, path: str) -> None:
+        """Delete the object; nothing where there is none. MUST refuse any path but those of partitions' files.
+
+        After a ``StorageError`` the object is there or not. A bucket that keeps versions keeps the bytes all the same.
+        """
 
 
 def check_path(path: str) -> None:
@@ -128,6 +140,13 @@ def check_replace(path: str, data: bytes) -> None:
     if path != CHECKPOINT:
         raise StorageError(f"evidence is never overwritten: {path!a}", path=path)
     check_write(path, data)
+
+
+def check_delete(path: str) -> None:
+    """Raise ``StorageError`` unless ``path`` is that of a partition's file: no commit, checkpoint or tile ever goes."""
+    check_path(path)
+    if _PARTITION_FILE.fullmatch(path) is None:
+        raise StorageError(f"only what has expired is ever deleted: {path!a}", path=path)
 
 
 def missing(path: str) -> MissingObjectError:

@@ -21,6 +21,7 @@ from ledger.errors import StorageError
 from ledger.objects.base import (
     MAX_PATH,
     ObjectInfo,
+    check_delete,
     check_path,
     check_prefix,
     check_range,
@@ -152,6 +153,17 @@ class LocalObjects(LocalReader):
         with suppress(PermissionError):
             sync_folder(self._root.parent)
         self._durable.add("")
+
+
+class LocalDeleting(LocalReader):
+    """``DeleteObjects`` below a folder. A folder that becomes empty stays."""
+
+    def delete(self, path: str) -> None:
+        """See ``DeleteObjects.delete``."""
+        check_delete(path)
+        with _reported("delete", path), suppress(FileNotFoundError), self._folder(path) as folder:
+            os.unlink(path.rpartition("/")[2], dir_fd=folder)
+            os.fsync(folder)
 
 
 @contextmanager

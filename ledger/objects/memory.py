@@ -11,6 +11,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from ledger.errors import StorageError
 from ledger.objects.base import (
     ObjectInfo,
+    check_delete,
     check_path,
     check_prefix,
     check_range,
@@ -95,3 +96,13 @@ class MemoryObjects(MemoryReader):
             self._files.pipe_file(self._root + path, data)
         except OSError as error:
             raise StorageError(f"cannot write {path}: an object stands where a folder is needed", path=path) from error
+
+
+class MemoryDeleting(MemoryReader):
+    """``DeleteObjects`` in memory."""
+
+    def delete(self, path: str) -> None:
+        """See ``DeleteObjects.delete``."""
+        check_delete(path)
+        with _TURN:
+            self._files.store.pop(self._root + path, None)

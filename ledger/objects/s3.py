@@ -18,6 +18,7 @@ from s3fs import S3FileSystem
 from ledger.errors import MissingObjectError, StorageError, UnsafeStoreError
 from ledger.objects.base import (
     ObjectInfo,
+    check_delete,
     check_path,
     check_prefix,
     check_range,
@@ -211,6 +212,18 @@ class S3Objects(S3Reader):
             return self.get(path)
         except MissingObjectError:
             return None
+
+
+class S3Deleting(S3Reader):
+    """``DeleteObjects`` in a bucket. Where it keeps versions this adds a delete marker, and the bytes stay below it."""
+
+    def delete(self, path: str) -> None:
+        """See ``DeleteObjects.delete``."""
+        check_delete(path)
+        self._call("delete", path, self._delete, path)
+
+    def _delete(self, path: str) -> None:
+        self._s3.call_s3("delete_object", Bucket=self._bucket, Key=self._key(path))
 
 
 def _pause(attempt: int) -> float:

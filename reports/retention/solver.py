@@ -3,7 +3,7 @@
 ``decide`` answers a person's erasure request, ``expiry`` whether content has expired. Both say every rule that was
 looked at, as closed codes:
 
-``hold:<reference>:covers`` or ``:elsewhere`` · ``policy:<rule>:wins``, ``:less-specific``, ``:other-class``,
+``hold:<reference>:covers`` or ``:elsewhere`` · ``restriction:covers`` · ``policy:<rule>:wins``, ``:less-specific``, ``:other-class``,
 ``:other-source``, ``:other-kind`` · ``policy:<rule>:not-erasable``, ``:minimum-not-reached``, ``:minimum-reached``,
 ``:no-minimum``, ``:maximum-not-reached``, ``:maximum-reached``, ``:no-maximum`` · ``policy:none`` where no rule fits.
 """
@@ -21,6 +21,8 @@ from reports.retention.policy import Policy, Rule
 
 NO_RULE: Final = "none"
 """The basis where neither a hold nor a rule stands against something, or for it."""
+
+RESTRICTED: Final = "restriction"
 
 
 class Facts(NamedTuple):
@@ -96,9 +98,17 @@ def decide(policy: Policy, holds: Collection[ActiveHold], facts: Facts, now: str
     return Decision("erase", None, NO_RULE, tuple(looked))
 
 
-def expiry(policy: Policy, holds: Collection[ActiveHold], facts: Facts, now: str) -> Expiry:
-    """Whether a record's content has expired ``now`` (a day or a time, UTC)."""
+def expiry(
+    policy: Policy, holds: Collection[ActiveHold], facts: Facts, now: str, restricted: Collection[str] = ()
+) -> Expiry:
+    """Whether a record's content has expired ``now`` (a day or a time, UTC).
+
+    ``restricted``: people whose processing is restricted: what names them may be stored alone (GDPR, Article 18(2)), and
+    destroying it is processing.
+    """
     held, looked = _holds(holds, facts)
+    storing = bool(restricted) and (facts.owner in restricted or any(name in restricted for name in facts.subjects))
+    looked += [RESTRICTED + ":covers"] if storing else []
     rule, rules = _rule(policy, facts)
     looked += rules
     last = None if rule is None else _last_day(rule, facts, maximum=True)
@@ -107,9 +117,9 @@ def expiry(policy: Policy, holds: Collection[ActiveHold], facts: Facts, now: str
         state = "no-maximum" if last is None else "maximum-reached" if over else "maximum-not-reached"
         looked.append(f"policy:{rule.name}:{state}")
     basis = NO_RULE if rule is None else f"policy:{rule.name}"
-    outcome = "expire" if over and held is None else "keep"
-    if held is not None:
-        basis = f"hold:{held}"
+    outcome = "expire" if over and held is None and not storing else "keep"
+    if held is not None or storing:
+        basis = RESTRICTED if held is None else f"hold:{held}"
     return Expiry(outcome, None if last is None else last.isoformat(), basis, tuple(looked))
 
 

@@ -85,6 +85,7 @@ class Result:
         self.contents: Counter[str] = Counter()
         self.not_proven: list[str] = []
         self.origin, self.size, self.root, self.grade = "", 0, "", ""
+        self.statement: dict[str, Any] = {}
 
     def add(self, verdict: str, where: str, reason: str) -> None:
         """Note a finding."""
@@ -121,6 +122,7 @@ class Result:
             "checkpoint": {"origin": self.origin, "size": self.size, "root": self.root},
             "checked": self.checked,
             "contents": self.contents,
+            "certificate": self.statement,
             "findings": self.findings,
             "not_proven": self.not_proven,
         }
@@ -341,16 +343,19 @@ class Checkpoint(NamedTuple):
 
     def signed_by(self, key: Key) -> bool:
         """Whether this key, named as the log, signed. CheckError if it says so and the signature does not verify."""
-        found = [item for item in self.signatures if item[:2] == (key.name, key.key_id)]
-        if not all(ed25519_verifies(key.public, self.text, signature) for _, _, signature in found):
-            raise CheckError(TAMPERED, "checkpoint", f"the signature by {key.name} does not verify")
-        return bool(found) and key.name == self.origin
+        return _signed_by(key, self.text, self.signatures, "checkpoint") and key.name == self.origin
 
 
-def parse_checkpoint(data: bytes) -> Checkpoint:
-    """Read a signed checkpoint, verifying nothing."""
+def _signed_by(key: Key, text: bytes, signatures: Sequence[tuple[str, bytes, bytes]], where: str) -> bool:
+    found = [item for item in signatures if item[:2] == (key.name, key.key_id)]
+    if not all(ed25519_verifies(key.public, text, signature) for _, _, signature in found):
+        raise CheckError(TAMPERED, where, f"the signature by {key.name} does not verify")
+    return bool(found)
+
+
+def _split_note(data: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
+    """The text of a signed note (C2SP), and its signatures: name, key ID, bytes."""
     text, _, tail = data.rpartition(b"\n\n")
-    origin, size, root = text.decode("utf-8").split("\n")[:3]
     signatures = []
     for line in tail.decode("utf-8").split("\n")[:-1]:
         dash, name, encoded = line.split(" ")
@@ -358,11 +363,18 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
         signatures.append((name, blob[:4], blob[4:]))
         if dash != "\u2014" or not name or len(blob) <= 4:
             raise ValueError("a malformed signature line")
-    if not re.match(r"[1-9][0-9]{0,17}\Z", size) or len(from_base64(root)) != 32 or not origin:
-        raise ValueError("no checkpoint")
     if not 0 < len(signatures) <= 64 or not tail.endswith(b"\n"):
         raise ValueError("no signed note")
-    return Checkpoint(origin, int(size), from_base64(root), text + b"\n", signatures)
+    return text + b"\n", signatures
+
+
+def parse_checkpoint(data: bytes) -> Checkpoint:
+    """Read a signed checkpoint, verifying nothing."""
+    text, signatures = _split_note(data)
+    origin, size, root = text.decode("utf-8").split("\n")[:3]
+    if not re.match(r"[1-9][0-9]{0,17}\Z", size) or len(from_base64(root)) != 32 or not origin:
+        raise ValueError("no checkpoint")
+    return Checkpoint(origin, int(size), from_base64(root), text, signatures)
 
 
 class Pin(NamedTuple):
@@ -388,6 +400,7 @@ def parse_pin(data: bytes) -> Pin:
 
 NAME = re.compile(
     r"(?:manifest\.json|SHA256SUMS|README\.txt|verify\.py|checkpoint|log\.vkey|entries\.jsonl|consistency\.json"
+    r"|certificate|plan\.json|before|before\.json"
     r"|partitions/(?:0|[1-9][0-9]{0,15})/(?:lines\.ndjson|proof\.json|content\.jsonl)|content/[0-9a-f]{64}\.bin)\Z"
 )
 """Every name that a bundle can have: what is not on this list (paths that lead out, other spellings) is refused."""
@@ -559,6 +572,7 @@ def _end_of(file: BinaryIO, info: zipfile.ZipInfo) -> int:
 # ---- 2. The manifest and the files that it lists
 
 MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
+BUNDLE, CERTIFICATE = "evidence/bundle/1", "evidence/certificate/1"
 _MAX_MANIFEST = 64 << 20
 MAX_LINE = 1 << 16
 MAX_LINES_FILE = 1 << 30
@@ -568,7 +582,7 @@ def check_files(bundle: Bundle, result: Result) -> dict[str, Any]:
     """Every file against the manifest, which is returned."""
     data = bundle.read(MANIFEST, _MAX_MANIFEST)
     manifest = canonical(data)
-    if manifest["_"] != "evidence/bundle/1":
+    if manifest["_"] not in (BUNDLE, CERTIFICATE):
         raise CheckError(UNVERIFIABLE, MANIFEST, "is not of a version that this program knows")
     sums = {MANIFEST: hashlib.sha256(data).hexdigest()}
     for item in manifest["files"]:
@@ -837,6 +851,190 @@ def _check_content(bundle: Bundle, name: str, row_key: str, commitment: str, res
     result.checked["contents"] += 1
 
 
+# ---- 8. A certificate of erasure: a statement, signed, about entries that the log is proven to hold
+
+_STATEMENT = "evidence/certificate/1"
+_APPROVAL = "evidence/approval/1"
+_SSH_NAMESPACE, _SSH_KEY = b"evidence-approval", b"ssh-ed25519"
+
+
+def check_certificate(
+    bundle: Bundle, checkpoint: Checkpoint, entries: dict[int, dict[str, Any]], result: Result
+) -> None:
+    """What a certificate states of plan, approvals and erasure is what the log's entries say."""
+    stated = _signed_statement(bundle, checkpoint.origin, entries, result)
+    result.statement = stated
+    plan = bundle.read("plan.json", _MAX_MANIFEST)
+    digest = hashlib.sha256(plan).hexdigest()
+    planned = _entry_of(entries, stated["entries"]["planned"], "request", stated["request"])
+    if not digest == stated["plan"] == planned["plan"]["blob"]:
+        raise CheckError(TAMPERED, "plan.json", "is not the plan that the log and the certificate name")
+    result.checked["rows of the plan"] += _check_outcomes(canonical(plan), stated)
+    _check_approvals(stated, planned, entries, checkpoint.origin, result)
+    _check_acts(stated, entries, result)
+    _check_before(bundle, checkpoint, stated, result)
+
+
+def _signed_statement(
+    bundle: Bundle, origin: str, entries: dict[int, dict[str, Any]], result: Result
+) -> dict[str, Any]:
+    """The statement in ``certificate``: three lines, signed by a key that the log enrols for certificates."""
+    text, signatures = _split_note(bundle.read("certificate", _MAX_MANIFEST))
+    kind, named, statement = text.decode("utf-8").split("\n")[:3]
+    if (kind, named) != (_STATEMENT, origin):
+        raise CheckError(
+            UNVERIFIABLE, "certificate", "is of another log, or of a version that this program does not know"
+        )
+    keys = [_key_of(vkey) for vkey in _holders(entries, "certificate", max(entries, default=0) + 1)]
+    if not any(_signed_by(key, text, signatures, "certificate") for key in keys):
+        raise CheckError(TAMPERED, "certificate", "is signed by no key that the log enrols for certificates")
+    result.checked["signatures"] += 1
+    stated = canonical(statement.encode())
+    if stated["_"] != _STATEMENT or stated["origin"] != origin:
+        raise CheckError(TAMPERED, "certificate", "is no statement of this log")
+    return stated
+
+
+def _key_of(vkey: str) -> Key:
+    try:
+        return parse_key(vkey)
+    except UsageError:
+        raise CheckError(TAMPERED, "entries.jsonl", "an entry names a key that is none") from None
+
+
+def _holders(entries: dict[int, dict[str, Any]], role: str, before: int) -> list[str]:
+    """The keys that hold a role by the entries before an index."""
+    keys: dict[str, list[str]] = {}
+    for index in sorted(index for index in entries if index < before):
+        entry = entries[index]
+        if entry["type"] == "key" and entry["action"] == "enrol":
+            keys[entry["vkey"]] = entry["roles"]
+        elif entry["type"] == "key":
+            keys.pop(entry["vkey"], None)
+    return [vkey for vkey, roles in keys.items() if role in roles]
+
+
+def _entry_of(entries: dict[int, dict[str, Any]], index: int, kind: str, request: str) -> dict[str, Any]:
+    entry = entries.get(index)
+    if entry is None or entry["type"] != kind or entry.get("request") != request:
+        raise CheckError(TAMPERED, "certificate", f"names entry {index}, which is no {kind} entry of this request")
+    return entry
+
+
+def _check_outcomes(plan: dict[str, Any], stated: dict[str, Any]) -> int:
+    """The number of rows by outcome and basis is that of the plan."""
+    rows = [*plan["rows"], *plan["redactions"]]
+    found = Counter((row["outcome"], row["basis"]) for row in rows)
+    listed = {(item["outcome"], item["basis"]): item["rows"] for item in stated["outcomes"]}
+    if listed != found:
+        raise CheckError(TAMPERED, "certificate", "states other outcomes than the plan")
+    return len(rows)
+
+
+def _check_approvals(
+    stated: dict[str, Any], planned: dict[str, Any], entries: dict[int, dict[str, Any]], origin: str, result: Result
+) -> None:
+    """Somebody else than who opened or planned the request has signed the plan, before it was carried out."""
+    request, done = stated["request"], stated["entries"]["executed"]
+    _entry_of(entries, done, "request", request)
+    opened = _entry_of(entries, stated["entries"]["opened"], "request", request)
+    own = {
+        opened["details"].get("opened_by"),
+        planned["details"].get("planned_by"),
+        planned["details"].get("signed_by"),
+    }
+    barred = {_key_of(vkey).public for vkey in own if vkey}
+    for index in stated["entries"]["approved"]:
+        details = _entry_of(entries, index, "request", request)["details"]
+        key = _key_of(details["vkey"])
+        text = f"{_APPROVAL}\n{origin}\nrequest {request}\nplan {stated['plan']}\n".encode()
+        if not stated["entries"]["planned"] < index < done or details["plan"] != stated["plan"]:
+            raise CheckError(TAMPERED, "certificate", f"approval {index} is of another plan, or came too late")
+        if details["vkey"] not in _holders(entries, "approver", index) or key.public in barred:
+            raise CheckError(TAMPERED, "certificate", f"approval {index} is by no approver apart from who planned")
+        if not _approves(details["scheme"], key.public, text, from_base64(details["signature"])):
+            raise CheckError(TAMPERED, "certificate", f"approval {index} has a signature that does not verify")
+        result.checked["approvals"] += 1
+    if not result.checked["approvals"]:
+        raise CheckError(TAMPERED, "certificate", "nobody else has approved the plan")
+
+
+def _approves(scheme: str, public: bytes, text: bytes, kept: bytes) -> bool:
+    """Whether a key has signed: as in a note (key ID, signature), or by OpenSSH (PROTOCOL.sshsig)."""
+    if scheme == "note":
+        return ed25519_verifies(public, text, kept[4:])
+    if scheme != "sshsig" or kept[:10] != b"SSHSIG\0\0\0\1":
+        return False
+    key, namespace, reserved, hash_name, made, end = _strings(kept[10:], 5)
+    kind, signature, rest = _strings(made, 2)
+    hashed = {b"sha256": hashlib.sha256, b"sha512": hashlib.sha512}[hash_name](text).digest()
+    if end or rest or kind != _SSH_KEY or namespace != _SSH_NAMESPACE or key != _string(_SSH_KEY) + _string(public):
+        return False
+    signed = b"SSHSIG" + b"".join(_string(item) for item in (namespace, reserved, hash_name, hashed))
+    return ed25519_verifies(public, signed, signature)
+
+
+def _string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+def _strings(data: bytes, count: int) -> list[bytes]:
+    """So many length-prefixed strings, and what is left."""
+    found = []
+    for _ in range(count):
+        (length,) = struct.unpack(">I", data[:4].rjust(4, b"\xff"))
+        if len(data) < 4 + length:
+            raise ValueError("a string is cut short")
+        found.append(data[4 : 4 + length])
+        data = data[4 + length :]
+    return [*found, data]
+
+
+def _check_acts(stated: dict[str, Any], entries: dict[int, dict[str, Any]], result: Result) -> None:
+    """The entries that carried the plan out name it, and the people whom the certificate says were erased."""
+    request, named = stated["request"], set()
+    for index in stated["entries"]["erasure"]:
+        entry = _entry_of(entries, index, "erasure", request)
+        if entry.get("plan") != stated["plan"]:
+            raise CheckError(TAMPERED, "certificate", f"entry {index} erased by another plan")
+        named.update(entry["subjects"])
+    if stated["erased"]["everywhere"] and not named.issuperset(stated["subjects"]):
+        raise CheckError(TAMPERED, "certificate", "names people whose keys no entry says were destroyed")
+    redacted = sum(
+        len(_entry_of(entries, index, "reseal", request)["redacted"]) for index in stated["entries"]["reseal"]
+    )
+    if redacted != stated["erased"]["redacted"]:
+        raise CheckError(TAMPERED, "certificate", "states another number of redacted records than the log")
+    ended = stated["backups"]["entry"]
+    if ended is not None:
+        epoch = entries.get(ended, {}).get("epoch") or {}
+        if (
+            ended < max(stated["entries"]["erasure"], default=-1)
+            or epoch.get("unreadable_at") != stated["backups"]["unreadable_at"]
+        ):
+            raise CheckError(TAMPERED, "certificate", "states another date for backups than the log")
+    result.checked["acts of erasure"] += len(stated["entries"]["erasure"]) + len(stated["entries"]["reseal"])
+
+
+def _check_before(bundle: Bundle, checkpoint: Checkpoint, stated: dict[str, Any], result: Result) -> None:
+    """The checkpoint from before the erasure is continued by the one of now."""
+    before = parse_checkpoint(bundle.read("before"))
+    acts = [*stated["entries"]["erasure"], *stated["entries"]["reseal"]]
+    claimed = {"root": before.root.hex(), "size": before.size}
+    if (
+        claimed != stated["before"]
+        or before.origin != checkpoint.origin
+        or before.size > min(acts, default=before.size)
+    ):
+        raise CheckError(TAMPERED, "before", "is not the checkpoint from before the erasure")
+    if before.size < checkpoint.size:
+        proof = canonical(bundle.read("before.json"))
+        hashes = [from_hex(item) for item in proof["hashes"]]
+        if not is_consistent(before.size, before.root, checkpoint.size, checkpoint.root, hashes):
+            raise CheckError(TAMPERED, "before.json", "does not lead from the earlier checkpoint to this one")
+    result.checked["consistency with the time before"] += 1
+
+
 # ---- The whole check, and how it is reported
 
 
@@ -859,23 +1057,27 @@ def _check_all(path: str, keys: Sequence[Key], pin: Pin | None, max_size: int, r
         if manifest is None or checkpoint is None:
             return
         entries = result.guard("entries.jsonl", check_entries, bundle, checkpoint, result)
-        if entries is not None:
+        if manifest["_"] == CERTIFICATE:
+            result.guard("certificate", check_certificate, bundle, checkpoint, entries or {}, result)
+        elif entries is not None:
             result.guard(MANIFEST, check_partitions, bundle, manifest, entries, result)
         _check_claims(manifest, result)
 
 
 def _check_claims(manifest: dict[str, Any], result: Result) -> None:
     """What the manifest says of the bundle, in numbers, must be what was found."""
-    names = ("complete partitions", "entries", "partitions", "records")
+    is_bundle = manifest["_"] == BUNDLE
+    names = ("complete partitions", "entries", "partitions", "records") if is_bundle else ("entries",)
     found = {name.replace(" ", "_"): result.checked.get(name, 0) for name in names}
     log = {"origin": result.origin, "root": result.root, "size": result.size}
     if result.verdict not in (TAMPERED, LOST) and (
-        manifest["counts"] != {**found, "contents": result.contents} or manifest["checkpoint"] != log
+        manifest["counts"] != ({**found, "contents": result.contents} if is_bundle else found)
+        or manifest["checkpoint"] != log
     ):
         result.add(TAMPERED, MANIFEST, "states other counts or another checkpoint than the bundle holds")
     if manifest["origin"] != result.origin:
         result.add(TAMPERED, MANIFEST, "states another origin than the checkpoint")
-    if not found["records"]:
+    if is_bundle and not found["records"]:
         result.add(NOTHING_THERE, "bundle", "holds no record that could be checked")
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 
 from ledger import kek
 from ledger.errors import ConfigError, ErasedError, KeyringError
@@ -19,8 +17,9 @@ from ledger.keyring import engine, tables
 from ledger.keyring.access_numbers import AccessNumbers
 from ledger.keyring.bookmarks import Bookmarks
 from ledger.keyring.engine import destroying, empty_log, open_engine, reading, transaction
+from ledger.keyring.epochs import Epochs
 from ledger.keyring.identifiers import Identifier, mac_input, normalise
-from ledger.keyring.keyring import Keyring, _seal
+from ledger.keyring.keyring import Keyring
 from ledger.keytree import KeyTree
 
 ANA = Identifier("email", "Ana@Example.org")
@@ -124,8 +123,9 @@ def test_the_states_of_a_key(keyring: Keyring) -> None:
 
 
 def test_a_wrong_key_encryption_key_is_told(keyring: Keyring, tmp_path: Path) -> None:
+    kek.create_kek_file(tmp_path / "other.key")
     with pytest.raises(KeyringError, match="does not open this keyring"):
-        Keyring.open(f"sqlite:///{tmp_path / 'keyring.db'}", kek.LocalKey(bytes(32), "elsewhere"))
+        Keyring.open(f"sqlite:///{tmp_path / 'keyring.db'}", kek.open_kek(f"file:{tmp_path / 'other.key'}"))
 
 
 def test_a_keyring_is_made_once(keyring: Keyring, tmp_path: Path) -> None:
@@ -175,22 +175,13 @@ def test_a_tree_that_was_destroyed_is_told_from_one_that_is_not_here(keyring: Ke
 
 
 def rotate(folder: Path) -> None:
-    """What a rotation leaves: all that lives under a new epoch key, and the old one destroyed."""
+    """Another process rotates: all that lives is under a new epoch key, and the old one is destroyed."""
     keyring = Keyring.open(f"sqlite:///{folder / 'keyring.db'}", provider(folder))
-    new, number = secrets.token_bytes(32), keyring.epoch + 1
-    with destroying(keyring.engine) as connection:
-        connection.execute(
-            insert(tables.epochs), {"epoch": number, "wrapped": provider(folder).wrap(new), "created_at": "now"}
-        )
-        sealed = _seal(new, b"bookmark", keyring._bookmark_key)
-        bookmark = update(tables.meta).where(tables.meta.c.name == "bookmark_key")
-        connection.execute(bookmark.values(value=sealed, epoch=number))
-        for row in connection.execute(select(tables.data_keys)).all():
-            wrapped = aes_key_wrap(new, keyring.unwrap(row.epoch, row.wrapped))
-            here = update(tables.data_keys).where(tables.data_keys.c.ref == row.ref)
-            connection.execute(here.values(epoch=number, wrapped=wrapped))
-        connection.execute(delete(tables.identifiers))
-        connection.execute(delete(tables.epochs).where(tables.epochs.c.epoch < number))
+    epochs = Epochs(keyring)
+    epochs.begin()
+    old, new = epochs.all()
+    keyring.kek.retire(new.wrapped, [old.wrapped], 7)
+    epochs.end([old.number])
     keyring.close()
 
 

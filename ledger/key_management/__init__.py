@@ -1,0 +1,1 @@
+"""Keeping keys: rotation, backups, reconciliation with the ledger, who may sign."""
