@@ -24,6 +24,7 @@ LIST = "Example: evidence dsar list"
 SHOW = "Example: evidence dsar show 3f9a --words --purpose 'answer to the requester'"
 
 _QUIET = ("operator", "planner_signature", "signature", "population", "policy", "plan", "holidays", "evidence")
+_KEYS = ("opened_by", "planned_by", "planner", "vkey")
 
 
 def list_(
@@ -143,6 +144,7 @@ def _details(event: Happened) -> str:
     from replay.visible import one_line
 
     named = {name: value for name, value in event.details.items() if name not in _QUIET}
+    named |= {name: str(value).partition("+")[0] for name, value in named.items() if name in _KEYS}
     plan = f", plan {event.plan[:12]}" if event.plan else ""
     return plan + "".join(f", {name} {one_line(str(value))}" for name, value in sorted(named.items()))
 

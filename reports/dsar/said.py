@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ledger import canonical, merkle
+from ledger import canonical
 from ledger.access import Receipt
 from ledger.errors import FormatError
 from ledger.store import Store
@@ -30,7 +30,7 @@ def said(store: Store, receipt: Receipt, state: RequestState) -> dict[int, Said]
         for partition in partitions:
             rows = range(partition.value["rows"])
             for item in store.reveal(receipt, partition.value, rows, despite_restriction=True):
-                if merkle.leaf_hash(item.record).hex() == event.record:
+                if item.record.hex() == event.record:
                     found[event.entry] = Said(item.state, _words(item.bytes))
     return found
 
