@@ -36,7 +36,7 @@ class Office:
         """One model call of a person."""
         turns = [{"role": "user", "parts": [{"type": "text", "content": text}]}]
         line = {"kind": "inference", "source": "chat", "session": f"s-{person}", "input": turns, "output": []}
-        return line | {"subjects": {"end_user": {"type": "email", "value": f"{person}@example.org"}}} | fields
+        return line | {"subjects": {"end_user": [{"type": "email", "id": f"{person}@example.org"}]}} | fields
 
 
 @pytest.fixture
