@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from cli import (
+    cmd_dsar,
     cmd_export,
     cmd_ingest,
     cmd_init,
@@ -58,7 +59,7 @@ COMMANDS = (
 )
 """Name, function, example, and what it is in a list: short enough that a terminal of 80 columns does not cut it."""
 
-GROUPS: tuple[Group, ...] = (cmd_keys.GROUP,)
+GROUPS: tuple[Group, ...] = (cmd_dsar.GROUP, cmd_keys.GROUP)
 """Commands of two words; each module holds the table of its own."""
 
 for _name, _function, _example, _words in COMMANDS:

@@ -50,6 +50,13 @@ def today() -> date:
     return date.fromisoformat(utc_now()[:10])
 
 
+def day_told(day: date | None) -> date:
+    """The day on which a requester was told something: today unless another is given. Raises UsageError."""
+    if day is not None and day > today():
+        raise UsageError(f"the requester was not told on {day}: that day is still to come")
+    return day or today()
+
+
 def holidays_of(store: Store) -> frozenset[date]:
     """The public holidays that the settings name. Raises ConfigError where the file cannot be read."""
     path = store.settings.holidays
@@ -157,10 +164,8 @@ def resume(store: Store, state: RequestState, said: Mapping[str, str]) -> Reques
 
 def extend(store: Store, state: RequestState, reason: str, told: date, said: Mapping[str, str]) -> RequestState:
     """Take the longer period that the law allows once; ``told``: the day on which the requester was told."""
-    if told > today():
-        raise UsageError(f"the requester was not told on {told}: that day is still to come")
     due = _deadline(store, state, extended=True, paused_days=state.paused_days)
-    details = {"reason": reason, "told_at": told.isoformat(), "due": due, "before": state.due_at}
+    details = {"reason": reason, "told_at": day_told(told).isoformat(), "due": due, "before": state.due_at}
     return advance(store, state, [Step("extended", details)], said)
 
 

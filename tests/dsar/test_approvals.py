@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +16,8 @@ from ledger.errors import FormatError, RequestRefusedError, TamperedError, Usage
 from ledger.store import Store, load_signer
 from replay import catalog
 from replay.catalog import Catalog
-from reports.dsar import register, sshsig, statements
+from reports.dsar import sshsig, statements
 from reports.dsar.approvals import approve, check_approvals, counting, statement_of
-from reports.dsar.plan import digest
 from reports.dsar.planning import plan_request
 from reports.dsar.register import Step, advance
 from reports.dsar.requests import RequestState, find_request
@@ -41,14 +43,13 @@ def planned(listed: Catalog, opened: Callable[..., RequestState]) -> RequestStat
 @pytest.fixture
 def enrol(store: Store, office: Any) -> Callable[..., None]:
     """``enrol(vkey, roles)`` by the admin key."""
-    private = next(Path(store.settings.writer_key).parent.glob("admin*"))
+    admin = load_signer(next(Path(store.settings.writer_key).parent.glob("admin*")))
 
     def act(vkey: str, *roles: str, action: str = "enrol") -> None:
         body: dict[str, Any] = {"action": action, "vkey": vkey}
         if action == "enrol":
             body["roles"] = list(roles)
-        store.settings.__dict__["admin_key"] = private
-        store.append([("key", body)], by=("admin",))  # type: ignore[arg-type]  # enrolling is another command's
+        store.append([("key", body)], by=[admin])
 
     return act
 
@@ -211,9 +212,6 @@ def test_an_ssh_signature_over_another_text_is_none(store: Store, planned: Reque
 
 def ssh_signature(text: bytes) -> bytes:
     """As ``ssh-keygen -Y sign -n evidence-approval`` makes it; test_sshsig.py compares with the real one."""
-    import base64
-    import hashlib
-    import struct
 
     def string(value: bytes) -> bytes:
         return struct.pack(">I", len(value)) + value
