@@ -13,12 +13,14 @@ from typer.exceptions import TyperException
 
 from cli import (
     cmd_export,
+    cmd_hold,
     cmd_ingest,
     cmd_init,
     cmd_prove,
     cmd_query,
     cmd_reconstruct,
     cmd_replay,
+    cmd_retention,
     cmd_seal,
     cmd_sessions,
     cmd_verify,
@@ -57,7 +59,7 @@ COMMANDS = (
 )
 """Name, function, example, and what it is in a list: short enough that a terminal of 80 columns does not cut it."""
 
-GROUPS: tuple[Group, ...] = ()
+GROUPS: tuple[Group, ...] = (cmd_retention.GROUP, cmd_hold.GROUP)
 """Commands of two words; each module holds the table of its own."""
 
 for _name, _function, _example, _words in COMMANDS:
