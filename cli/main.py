@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from cli import (
     cmd_dsar,
     cmd_export,
+    cmd_hold,
     cmd_ingest,
     cmd_init,
     cmd_keys,
@@ -21,6 +22,7 @@ from cli import (
     cmd_query,
     cmd_reconstruct,
     cmd_replay,
+    cmd_retention,
     cmd_seal,
     cmd_sessions,
     cmd_verify,
@@ -59,7 +61,12 @@ COMMANDS = (
 )
 """Name, function, example, and what it is in a list: short enough that a terminal of 80 columns does not cut it."""
 
-GROUPS: tuple[Group, ...] = (cmd_dsar.GROUP, cmd_keys.GROUP)
+GROUPS: tuple[Group, ...] = (
+    cmd_dsar.GROUP,
+    cmd_hold.GROUP,
+    cmd_keys.GROUP,
+    cmd_retention.GROUP,
+)
 """Commands of two words; each module holds the table of its own."""
 
 for _name, _function, _example, _words in COMMANDS:

@@ -113,12 +113,13 @@ class Scope(msgspec.Struct, frozen=True, rename={"first": "from", "last": "to"})
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """A legal hold begins or ends."""
+    """A legal hold begins or ends. ``record``: the record whose content says why, in words."""
 
     action: Literal["add", "release"]
     hold: Reference
     basis: Code | None = None
     scope: Scope | None = None
+    record: Sha256 | None = None
 
 
 class Restriction(msgspec.Struct, frozen=True):

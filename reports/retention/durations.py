@@ -16,6 +16,12 @@ class Duration(NamedTuple):
     months: int
     days: int
 
+    def __str__(self) -> str:
+        """As a policy may write it."""
+        years, months = divmod(self.months, 12)
+        parts = ((years, "Y"), (months, "M"), (self.days, "D"))
+        return "P" + "".join(f"{number}{unit}" for number, unit in parts if number)
+
     @classmethod
     def parse(cls, text: str) -> Duration:
         """``P6M``, ``P6Y``, ``P1Y6M``, ``P2W``, ``P30D``. Raises ValueError, also for one of no length."""

@@ -103,15 +103,17 @@ def _partition(
     """The plan of one partition; None where nothing changes."""
     store, value = catalog.store, entry.value
     endings: Endings = store.endings
-    before = endings.expired.get(value["content"]["path"])
+    path = value["content"]["path"]
+    before = endings.expired.get(path)
     if before is not None and not before.kept:
-        left = set(endings.objects_of(value["content"]["path"])) - endings.deleted.keys()
+        left = set(endings.objects_of(path)) - endings.deleted.keys()
         return _planned(entry, {}, {}, ()) if deletes and left else None
     if not _may_be_due(policy, value, now):
         return None
     standing = store.standing
-    uniform = not (standing.holds or standing.restricted or endings.last >= 0) and _all_due(policy, value, now)
-    if uniform:
+    differ = (standing.holds, standing.restricted, before, endings.subjects, path in endings.segments)
+    uniform = None if any(differ) else _all_due(policy, value, now)
+    if uniform is not None:
         return _planned(entry, {uniform: value["rows"]}, {}, ())
     ending, staying, kept = _by_segment(catalog, number, entry, policy, now)
     return _planned(entry, ending, staying, kept) if ending else None

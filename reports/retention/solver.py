@@ -3,9 +3,10 @@
 ``decide`` answers a person's erasure request, ``expiry`` whether content has expired. Both say every rule that was
 looked at, as closed codes:
 
-``hold:<reference>:covers`` or ``:elsewhere`` · ``restriction:covers`` · ``policy:<rule>:wins``, ``:less-specific``, ``:other-class``,
-``:other-source``, ``:other-kind`` · ``policy:<rule>:not-erasable``, ``:minimum-not-reached``, ``:minimum-reached``,
-``:no-minimum``, ``:maximum-not-reached``, ``:maximum-reached``, ``:no-maximum`` · ``policy:none`` where no rule fits.
+``hold:<reference>:covers`` or ``:elsewhere`` · ``restriction:covers`` · ``policy:<rule>:wins``, ``:less-specific``,
+``:other-class``, ``:other-source``, ``:other-kind``; then of the winner ``:not-erasable``, ``:no-minimum``,
+``:minimum-not-reached``, ``:minimum-reached``, or ``:no-maximum``, ``:maximum-not-reached``, ``:maximum-reached`` ·
+``policy:none`` where no rule fits.
 """
 
 from __future__ import annotations
@@ -103,8 +104,8 @@ def expiry(
 ) -> Expiry:
     """Whether a record's content has expired ``now`` (a day or a time, UTC).
 
-    ``restricted``: people whose processing is restricted: what names them may be stored alone (GDPR, Article 18(2)), and
-    destroying it is processing.
+    ``restricted``: people whose processing is restricted. What names them may be stored and nothing else (GDPR, Article
+    18(2)), and destroying it is processing.
     """
     held, looked = _holds(holds, facts)
     storing = bool(restricted) and (facts.owner in restricted or any(name in restricted for name in facts.subjects))
