@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli import dsar_clock, dsar_close, dsar_open, dsar_plan, dsar_show
+from cli import dsar_clock, dsar_close, dsar_find, dsar_open, dsar_plan, dsar_show
 from cli.groups import Group, Subcommand
 
 GROUP = Group(
@@ -17,6 +17,7 @@ GROUP = Group(
         Subcommand("pause", dsar_clock.pause, dsar_clock.PAUSE, "Stop the clock for doubt about identity."),
         Subcommand("resume", dsar_clock.resume, dsar_clock.RESUME, "Let it run on."),
         Subcommand("extend", dsar_clock.extend, dsar_clock.EXTEND, "Take the longer period, with a reason."),
+        Subcommand("find", dsar_find.find, dsar_find.EXAMPLE, "Find a person: records, sessions, mentions."),
         Subcommand("plan", dsar_plan.plan, dsar_plan.PLAN, "Row by row what an erasure will do."),
         Subcommand("statement", dsar_plan.statement, dsar_plan.STATEMENT, "What an approver signs."),
         Subcommand("approve", dsar_plan.approve, dsar_plan.APPROVE, "Approve the plan as a second person."),

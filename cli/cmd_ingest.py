@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import ConfigOption, JsonOption, StoreOption, store_of
+from cli.options import ConfigOption, JsonOption, StoreOption, settings_of, store_of
 from cli.output import count, emit, note, progress, say, size
 
 if TYPE_CHECKING:
@@ -36,10 +36,13 @@ def ingest(
         summary = Pipeline(opened, show).run(paths, None if format_ == "auto" else format_)
         checkpoint = opened.publish()
         published = checkpoint.size if checkpoint else None
+    mentions = _scan(config, store)
     if json:
-        emit("ingest", {**as_json(summary), "checkpoint_size": published})
+        emit("ingest", {**as_json(summary), "checkpoint_size": published, "mentions": mentions})
     else:
         _print(summary)
+        if mentions is not None:
+            say(f"Found {count(mentions, 'mention')}.")
     if summary.own_files:
         note(f"{count(summary.own_files, 'file')} of the store itself left out: keys and evidence are no inputs")
     for problem in summary.unreadable.values():
@@ -47,6 +50,17 @@ def ingest(
     if summary.unreadable:
         note(f"{count(len(summary.unreadable), 'input')} not read to the end; all others are committed")
         raise typer.Exit(StorageError.exit_code)
+
+
+def _scan(config: str | None, store: str | None) -> int | None:
+    """Where the settings ask for it, the mentions found in what came in; it is committed whatever happens here."""
+    if settings_of(config, store).mentions != "ingest":
+        return None
+    from cli.cmd_mentions import scan_all
+    from replay import catalog
+
+    with store_of(config, store) as opened, catalog.opened(opened) as listed:
+        return scan_all(opened, listed).mentions
 
 
 def as_json(summary: Summary) -> dict[str, Any]:

@@ -12,12 +12,14 @@ import typer
 from typer.exceptions import TyperException
 
 from cli import (
+    cmd_accesses,
     cmd_dsar,
     cmd_export,
     cmd_hold,
     cmd_ingest,
     cmd_init,
     cmd_keys,
+    cmd_mentions,
     cmd_prove,
     cmd_query,
     cmd_reconstruct,
@@ -25,6 +27,7 @@ from cli import (
     cmd_retention,
     cmd_seal,
     cmd_sessions,
+    cmd_subjects,
     cmd_verify,
     cmd_verify_bundle,
 )
@@ -57,6 +60,7 @@ COMMANDS = (
     ("reconstruct", cmd_reconstruct.reconstruct, cmd_reconstruct.EXAMPLE, "Give an ingested file back, byte for byte."),
     ("export", cmd_export.export, cmd_export.EXAMPLE, "Make a bundle that verifies offline."),
     ("verify-bundle", cmd_verify_bundle.verify_bundle, cmd_verify_bundle.EXAMPLE, "Verify such a bundle."),
+    ("accesses", cmd_accesses.accesses, cmd_accesses.EXAMPLE, "Who looked at what in this store."),
     ("seal", cmd_seal.seal, cmd_seal.EXAMPLE, "Seal what waits, publish a checkpoint."),
 )
 """Name, function, example, and what it is in a list: short enough that a terminal of 80 columns does not cut it."""
@@ -65,7 +69,9 @@ GROUPS: tuple[Group, ...] = (
     cmd_dsar.GROUP,
     cmd_hold.GROUP,
     cmd_keys.GROUP,
+    cmd_mentions.GROUP,
     cmd_retention.GROUP,
+    cmd_subjects.GROUP,
 )
 """Commands of two words; each module holds the table of its own."""
 

@@ -5,14 +5,28 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ledger.errors import ConfigError
 
 DEFAULT_CONFIG: Final = "evidence.toml"
 _ENVIRONMENT: Final = "EVIDENCE_"
+
+
+class DetectorPattern(BaseModel):
+    """A detector of one's own: what ``pattern`` matches is an identifier of this type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    type: str = Field(pattern=r"^[a-z][a-z0-9_:]{0,63}$")
+    pattern: str = Field(min_length=1, max_length=1000)
+
+
+BuiltInDetector = Literal["email", "phone", "iban", "card"]
+_BUILT_IN: Final = frozenset(get_args(BuiltInDetector))
 
 
 class Settings(BaseModel):
@@ -52,7 +66,29 @@ class Settings(BaseModel):
     holidays: Path | None = Field(
         default=None, description="File of public holidays, one date a line, for the deadlines of requests."
     )
+    detectors: tuple[BuiltInDetector | DetectorPattern, ...] = Field(
+        default=("email", "phone", "iban", "card"),
+        description="What finds identifiers in content: names of built-in detectors, and own ones as "
+        'tables: { name = "customer", type = "user_id", pattern = "HV-[0-9]{6}" } (Rust\'s regex).',
+    )
+    mentions: Literal["manual", "ingest"] = Field(
+        default="manual", description="ingest: `evidence ingest` ends with a scan for mentions."
+    )
     max_age_hours: int = Field(default=48, ge=1, description="Age of the last commit after which verify says stale.")
+
+    @field_validator("detectors", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """From the environment: names with commas between them."""
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("detectors")
+    @classmethod
+    def _once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [item if isinstance(item, str) else item.name for item in value]
+        if len(set(names)) < len(names) or {item.name for item in value if not isinstance(item, str)} & _BUILT_IN:
+            raise ValueError("each detector has a name of its own")
+        return value
 
 
 def load(config: str | None = None, store: str | None = None) -> Settings:

@@ -26,6 +26,7 @@ from ledger.keyring.identifiers import Identifier
 from ledger.keyring.identities import Identities
 from ledger.keyring.keyring import Keyring
 from ledger.keyring.links import Links
+from ledger.keyring.mention_keys import MentionKeys
 from ledger.keyring.publication import PublicationState
 from ledger.keytree import KeyTree
 from ledger.log import LogReader, LogWriter
@@ -132,6 +133,10 @@ class Store:
         """Those of the subjects that have a key or an identifier in the keyring."""
         return Destruction(self.keyring).survivors(subjects)
 
+    def mention_keys(self) -> MentionKeys:
+        """The keys of the mention index as of now."""
+        return MentionKeys(self.keyring)
+
     # -- revealing
 
     def record_access(self, content: bytes, subjects: Mapping[str, list[str]]) -> Receipt:
@@ -169,6 +174,10 @@ class Store:
         """What opening content needs to know of the log."""
         restricted = {name: item.entry.index for name, item in self.standing.restricted.items()} if restrict else {}
         return Ledger(self.history.store, self.endings, restricted)
+
+    def check(self, receipt: Receipt) -> None:
+        """Raise AccessNotRecordedError unless this process gave the receipt: for what reveals people, not content."""
+        self._recorder.check(receipt)
 
     def close_spool(self) -> None:
         """Let this process's spool be sealed; the next access opens another."""

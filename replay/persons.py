@@ -1,4 +1,4 @@
-"""Everything in which a person acts or is the data subject: a look-up in the catalog, then reads of those rows alone."""
+"""Where a person acts or is the data subject: a look-up in the catalog, then reads of those rows alone."""
 
 from __future__ import annotations
 
@@ -166,5 +166,5 @@ def _person_row(
 
 def model_of(line: dict[str, Any]) -> str | None:
     """The model that answered, as the typed column ``model`` has it."""
-    asserted = line.get("model_ref", {}).get("name")
-    return line.get("gen_ai_response_model") or line.get("gen_ai_request_model") or asserted
+    names = (line.get("gen_ai_response_model"), line.get("gen_ai_request_model"), line.get("model_ref", {}).get("name"))
+    return next((str(name) for name in names if name), None)

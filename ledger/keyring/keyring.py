@@ -337,6 +337,12 @@ class Keyring:
         """Seal bytes under the newest epoch key, bound to ``label``. For use in ``writing``."""
         return _seal(self._epochs[self.epoch], label, plain)
 
+    def derived(self, info: bytes) -> bytes:
+        """A key that follows from the newest epoch key, and is lost with it."""
+        with reading(self.engine) as connection:
+            self.follow(connection)
+        return derive(self._epochs[self.epoch], info)
+
     def open_here(self, epoch: int, label: bytes, sealed: bytes) -> bytes:
         """The inverse of seal_here for the epoch that sealed."""
         return self._open_sealed(epoch, label, sealed)

@@ -25,7 +25,10 @@ def by_reading_all(opened: Any) -> dict[str, set[str]]:
     for entry in opened.partitions():
         for line in PartitionReader(opened.store.objects, entry.value).all_rows(["line"]).column("line").to_pylist():
             fields = records.parse_line(line)
-            people = {fields["content"]["owner"], *(ref for refs in fields.get("subjects", {}).values() for ref in refs)}
+            people = {
+                fields["content"]["owner"],
+                *(ref for refs in fields.get("subjects", {}).values() for ref in refs),
+            }
             for reference in people:
                 found[reference].add(merkle.leaf_hash(line).hex())
     return found
@@ -55,8 +58,12 @@ def test_two_references_of_one_person_count_a_record_once(sample: Any) -> None:
 
 def test_a_row_says_where_it_is_and_in_which_roles(desk: Any, turn: Turn) -> None:
     desk.ingest(
-        turn("q", "a", id="e1", time="2025-03-01T10:00:00Z", subjects={"end_user": [{"type": "email", "id": "a@b.org"}]}),
-        turn("q", "a", id="e2", time="2025-03-01T10:01:00Z", subjects={"reviewer": [{"type": "email", "id": "A@B.org "}]}),
+        turn(
+            "q", "a", id="e1", time="2025-03-01T10:00:00Z", subjects={"end_user": [{"type": "email", "id": "a@b.org"}]}
+        ),
+        turn(
+            "q", "a", id="e2", time="2025-03-01T10:01:00Z", subjects={"reviewer": [{"type": "email", "id": "A@B.org "}]}
+        ),
     )
     with desk.listed() as (store, opened):
         references = resolve_person(store, ["email:a@b.org"])
