@@ -28,6 +28,9 @@ def plan(
     sign_key: Annotated[
         Path | None, typer.Option("--sign-key", help="The planner's own key, which may then not approve.")
     ] = None,
+    search: Annotated[
+        bool, typer.Option("--search", help="Search all content for the person too, linked names included.")
+    ] = False,
     purpose: PurposeOption = "not stated",
     store: StoreOption = None,
     config: ConfigOption = None,
@@ -35,10 +38,12 @@ def plan(
 ) -> None:
     """Plan row by row what an erasure will do, and why. Nothing is carried out: the plan is the dry run.
 
-    The plan is kept in the ledger under its digest, which a second person approves. An access record is written first.
+    What the detectors have not read yet is scanned first, for mentions in other people's content. The plan is kept in
+    the ledger under its digest, which a second person approves. An access record is written first.
     """
     from ledger.store import load_signer
     from replay import access, catalog
+    from reports.dsar.mentioned import mentions_of
     from reports.dsar.planning import plan_request
     from reports.dsar.requests import find_request
     from reports.retention import policy
@@ -47,9 +52,11 @@ def plan(
     with store_of(config, store) as opened:
         opened.seal()
         state = find_request(opened, request)
-        access.record(opened, "dsar plan", purpose, {"request": state.request})
+        receipt = access.record(opened, "dsar plan", purpose, {"request": state.request})
         with catalog.opened(opened) as listed:
-            made = plan_request(listed, state, policy.configured(opened.settings), (), planner)
+            mentions = mentions_of(listed, state, receipt, search=search)
+            rules = policy.configured(opened.settings)
+            made = plan_request(listed, state, rules, mentions, planner, searched=search)
         opened.publish()
     if json:
         emit("dsar/plan", {"request": state.request, **plan_as_json(made.plan, rows)})

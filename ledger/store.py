@@ -170,10 +170,6 @@ class Store:
         reader = ContentReader(self.objects, self.keyring, self.ledger(not despite_restriction), entry, events)
         return reader.rows(rows.start, len(rows)) if isinstance(rows, range) else reader.chosen(rows)
 
-    def refuse_behind(self) -> None:
-        """Raise KeyringError while the keyring is older than the ledger's erasures."""
-        following.refuse_behind(self)
-
     def ledger(self, restrict: bool = False) -> Ledger:
         """What opening content needs to know of the log."""
         restricted = {name: item.entry.index for name, item in self.standing.restricted.items()} if restrict else {}

@@ -10,6 +10,7 @@ from ledger import notes
 from ledger.errors import RequestRefusedError
 from replay.catalog import Catalog
 from reports.dsar import register, statements
+from reports.dsar.mentioned import SEARCHED
 from reports.dsar.plan import Mention, Plan, digest, keep, make_plan
 from reports.dsar.requests import RequestState
 from reports.retention.policy import Policy
@@ -41,11 +42,14 @@ def plan_request(
     policy: Policy,
     mentions: Sequence[Mention],
     planner: notes.Signer | None = None,
+    *,
+    searched: bool = False,
 ) -> Planned:
     """Plan what is to become of a person's records; nothing is carried out. Planning again gives a plan anew.
 
     ``planner``: the planner's own key, which signs the plan's statement and may then not approve it. Where nothing has
-    changed the newest plan stays, with its approvals. Raises RequestRefusedError where there is nothing to plan.
+    changed the newest plan stays, with its approvals. ``searched``: the mentions are also from a search of all content,
+    which is made again before the plan is carried out. Raises RequestRefusedError where there is nothing to plan.
     """
     store = catalog.store
     if state.kind not in PLANNED_KINDS:
@@ -66,6 +70,7 @@ def plan_request(
         "planned_by": store.signer("privacy").vkey,
         "population": plan.population,
         "policy": plan.policy,
+        SEARCHED: searched,
     }
     if planner is not None:
         text = statements.statement(store.history.origin, state.request, found)
