@@ -35,8 +35,8 @@ class Input(NamedTuple):
 class Step(NamedTuple):
     """One portion of an input, as one of the partitions that hold it (``path``) sees it.
 
-    ``step`` counts an input's portions from 0; it took bytes ``from_byte`` to ``to_byte``, and ``mac`` is over those, or
-    None once content of them was ended. It counts once the ledger lists every partition of one ``attempt`` at it.
+    ``step`` counts an input's portions from 0; it took bytes ``from_byte`` to ``to_byte``, and ``mac`` is over those,
+    or None once content of them was ended. It counts once the ledger lists every partition of one ``attempt`` at it.
     """
 
     input: str
