@@ -1159,11 +1159,11 @@ def _certified(stated: dict[str, Any]) -> list[str]:
     """What a certificate states, in short."""
     erased, backups = stated["erased"], stated["backups"]["unreadable_at"] or "not yet"
     where = "everywhere" if erased["everywhere"] else "in part"
+    numbers = [f"{erased[name]} {name}" for name in ("records", "redacted", "waiting", "refused")]
     return [
         "",
         f"Certified: request {stated['request']}, plan {stated['plan']}",
-        f"    {where}: {erased['records']} records erased, {erased['redacted']} redacted, {erased['waiting']} to wait,"
-        f" {erased['refused']} refused",
+        f"    erased {where}: {', '.join(numbers)}",
         f"    live {stated['live_at']}, backups {backups}",
     ]
 
