@@ -98,16 +98,14 @@ def apply(
     --yes and nobody to ask; 11 no policy, or the privacy key is missing; 12 the store did not delete all objects,
     whose content is unreadable all the same; 25 the plan is no longer what is due; 130 not confirmed.
     """
-    from ledger import following
     from ledger.clock import utc_now
-    from ledger.expiring import sweep
+    from ledger.expiring import complete, sweep
     from replay import catalog
     from reports.retention.plan import carry_out, make_plan
 
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
         chosen = _policy(opened, None)
-        following.follow(opened)
-        swept = sweep(opened)
+        swept = complete(opened)
         made = make_plan(listed, chosen, utc_now())
         _confirm(made, digest, ask=not (yes or json))
         done = carry_out(listed, chosen, made)
