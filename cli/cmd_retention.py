@@ -107,7 +107,8 @@ def apply(
         chosen = _policy(opened, None)
         swept = complete(opened)
         made = make_plan(listed, chosen, utc_now())
-        _confirm(made, digest, ask=not (yes or json))
+        if not yes:
+            _confirm(made, digest, json)
         done = carry_out(listed, chosen, made)
         opened.publish()
         swept = _both(swept, sweep(opened)) if made.deleted and made.partitions else swept
@@ -126,16 +127,16 @@ def _policy(opened: Store, file: Path | None) -> Policy:
     return policies.configured(opened.settings) if file is None else policies.load(file)
 
 
-def _confirm(made: RetentionPlan, digest: str | None, *, ask: bool) -> None:
+def _confirm(made: RetentionPlan, digest: str | None, json: bool) -> None:
     from ledger.errors import PlanChangedError, UsageError
 
     if digest is not None:
         if digest != made.digest:
             raise PlanChangedError("what is due now is not what this plan lists; nothing was ended")
         return
-    if not made.partitions or not ask:
+    if not made.partitions:
         return
-    if not sys.stdin.isatty():
+    if json or not sys.stdin.isatty():
         raise UsageError("nobody is there to confirm", hint="Give --plan DIGEST, or --yes.")
     _show(made)
     typer.confirm("End this content? It cannot be undone", abort=True)
