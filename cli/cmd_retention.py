@@ -69,8 +69,8 @@ def plan(
 ) -> None:
     """Show exactly what `apply` would end now, with the digest of that selection. Nothing is changed.
 
-    Requests of which something was restricted are listed too, with what may be erased by now: plan those again. Exit
-    codes: 0, also where something is due; 11 without a policy, or with one that is not valid.
+    Requests of which something was restricted are listed too, with what may be erased by now. Exit codes: 0, also where
+    something is due; 11 without a policy, or with one that is not valid.
     """
     import msgspec
 
@@ -213,12 +213,21 @@ def _later(found: list[Deferred]) -> None:
         return
     say()
     table(
-        ("REQUEST", "DUE AGAIN", "WAITING", "UNTIL", "FOR HOLDS"),
+        ("REQUEST", "STATUS", "DUE AGAIN", "WAITING", "UNTIL", "FOR HOLDS"),
         (
-            (item.request, str(item.due), str(item.waiting), item.until or "-", " ".join(item.holds) or "-")
+            (
+                item.request,
+                "closed" if item.closed else "open",
+                str(item.due),
+                str(item.waiting),
+                item.until or "-",
+                " ".join(item.holds) or "-",
+            )
             for item in found
         ),
     )
+    if any(item.due and not item.closed for item in found):
+        note("what is due again: `evidence dsar execute REQUEST`")
 
 
 def _reasons(counts: dict[str, int]) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from replay.catalog import Catalog
 from replay.facts import LineFacts, line_facts
 from reports.dsar.plan import Plan, load_plan
-from reports.dsar.requests import requests
+from reports.dsar.requests import RequestState, requests
 from reports.retention.policy import Policy
 from reports.retention.solver import Decision, Facts, decide
 
@@ -19,11 +19,13 @@ class Deferred(msgspec.Struct, frozen=True):
     """A request of which an executed plan restricted records.
 
     ``due``: how many of them may be erased or redacted now. ``waiting``: how many may not yet; ``until``: the first day
-    with whose end one of them may, None where all wait for a hold. ``holds``: which holds they wait for.
+    with whose end one of them may, None where all wait for a hold. ``holds``: which holds they wait for. What is left
+    of a ``closed`` request needs another one.
     """
 
     request: str
     plan: str
+    closed: bool
     due: int
     waiting: int
     until: str | None
@@ -37,15 +39,18 @@ def deferred(catalog: Catalog, policy: Policy, now: str) -> list[Deferred]:
         if state.executed is not None and len(state.executed) == 64:
             left = _left(catalog, policy, load_plan(catalog.store, state.executed), now)
             if left:
-                found.append(_counted(state.request, state.executed, left))
+                found.append(_counted(state, state.executed, left))
     return found
 
 
-def _counted(request: str, plan: str, left: Sequence[Decision]) -> Deferred:
+def _counted(state: RequestState, plan: str, left: Sequence[Decision]) -> Deferred:
     waiting = [item for item in left if item.outcome != "erase"]
     days = [item.until for item in waiting if item.until is not None]
     holds = sorted({item.basis.removeprefix("hold:") for item in waiting if item.basis.startswith("hold:")})
-    return Deferred(request, plan, len(left) - len(waiting), len(waiting), min(days, default=None), tuple(holds))
+    closed = state.closed is not None
+    return Deferred(
+        state.request, plan, closed, len(left) - len(waiting), len(waiting), min(days, default=None), tuple(holds)
+    )
 
 
 def _left(catalog: Catalog, policy: Policy, plan: Plan, now: str) -> list[Decision]:

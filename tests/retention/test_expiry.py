@@ -104,11 +104,16 @@ def test_a_hold_wins_and_its_release_makes_it_due_again(shop: Shop) -> None:
 
 
 def test_restricted_processing_keeps_content_too(shop: Shop) -> None:
-    cem = shop.reference("cem@example.com")
+    ben, cem = shop.reference("ben@example.com"), shop.reference("cem@example.com")
     with shop.opened() as (store, _):
         store.append([("restriction", {"action": "restrict", "subjects": [cem], "basis": "art18"})], by=("privacy",))
+        waits = {"action": "restrict", "subjects": [ben], "basis": "erasure_deferred"}
+        store.append([("restriction", waits)], by=("privacy",))
 
-    assert [item.staying["restriction"] for item in shop.plan().partitions] == [2, 2]
+    assert [(item.staying["restriction"], item.ending) for item in shop.plan().partitions] == [
+        (2, {"policy:month": 2}),
+        (2, {"policy:month": 2}),
+    ]
 
 
 def test_what_was_erased_before_holds_nothing_up(shop: Shop) -> None:
