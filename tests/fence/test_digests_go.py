@@ -124,7 +124,7 @@ def test_who_is_told_the_portions_need_not_look_for_them(
             forgetting.portions(store_with(store, subjects))
         erase(store, Erasing(subjects, inputs=[(known.ref, 0)]))
         (step,) = store.bookmarks.steps(known.ref, store.committed_paths())
-    assert step.prefix_mac is None
+    assert step.mac is None
 
 
 def store_with(store: Any, subjects: list[str]) -> Any:
@@ -191,26 +191,14 @@ def step(ref: str, number: int, digest: bytes, path: str | None = None) -> Step:
     return Step(ref, path or f"content/{number}", "1", 10 * number, 10 * number + 10, number, digest * 32)
 
 
-def test_a_digest_begins_behind_the_last_portion_that_has_none(keyring: Keyring) -> None:
-    bookmarks = Bookmarks(keyring)
-    ref = bookmarks.add_input("/logs/a", "litellm", "lines")
-    bookmarks.add_steps([step(ref, number, b"a") for number in range(3)])
-    Destruction(keyring).forget_bytes([(ref, 1)])
-    bookmarks.add_steps([step(ref, 3, b"b")], {Portion(ref, 3): 30})
-    bookmarks.add_steps([step(ref, 4, b"c")], {Portion(ref, 4): 0})
-    steps = bookmarks.steps(ref, {f"content/{number}" for number in range(5)})
-    assert [item.prefix_mac and item.prefix_mac[:1] for item in steps] == [b"a", None, None, b"b", None]
-    assert [known.ref for known in bookmarks.forgotten()] == [ref]
-
-
 def test_who_borrows_from_a_portion_loses_its_digest_with_it_whichever_comes_first(keyring: Keyring) -> None:
     bookmarks = Bookmarks(keyring)
     lender, early, late, apart = (bookmarks.add_input(f"/logs/{name}", "litellm", "lines") for name in "abcd")
     bookmarks.add_steps([step(lender, 0, b"a", "content/a")])
     lent = Portion(lender, 0)
-    bookmarks.add_steps([step(early, 0, b"b", "content/b")], {}, [Borrowed(Portion(early, 0), lent)])
+    bookmarks.add_steps([step(early, 0, b"b", "content/b")], [Borrowed(Portion(early, 0), lent)])
     Destruction(keyring).forget_bytes([lent])
-    bookmarks.add_steps([step(late, 0, b"c", "content/c")], {}, [Borrowed(Portion(late, 0), lent)])
+    bookmarks.add_steps([step(late, 0, b"c", "content/c")], [Borrowed(Portion(late, 0), lent)])
     bookmarks.add_steps([step(apart, 0, b"d", "content/d")])
     assert [known.ref for known in bookmarks.forgotten()] == [lender, early, late]
     assert bookmarks.lenders(Portion(late, 0)) == [lent]
