@@ -61,7 +61,7 @@ def test_so_do_those_of_files_that_hold_the_same_records(
     for path in (log, before, after):
         assert stored(raw_keyring(installation), candidate_digests(installation, path.read_bytes())) == 0
         assert installation.ingest(path).unchanged == 1
-    assert stored(raw_keyring(installation), candidate_digests(installation, other.read_bytes())) == 1
+    assert stored(raw_keyring(installation), candidate_digests(installation, other.read_bytes(), b"cyd")) == 1
 
 
 def test_a_grown_file_leaves_no_digest_over_what_was_erased(
@@ -75,18 +75,23 @@ def test_a_grown_file_leaves_no_digest_over_what_was_erased(
     assert stored(raw_keyring(installation), candidate_digests(installation, log.read_bytes())) == 0
 
 
+@pytest.mark.parametrize("cut", ["grown", "other order"])
 def test_an_ingest_that_the_erasure_overtakes_leaves_none(
     installation: Any,
-    tmp_path: Path,
+    log: Path,
     event: Event,
     monkeypatch: pytest.MonkeyPatch,
     raw_keyring: Callable[..., bytes],
     candidate_digests: Digests,
-    log: Path,
+    shown: Callable[..., bytes],
+    cut: str,
 ) -> None:
-    """It had cut the grown file and taken its digest; then Ana was erased, before the bookmark was written."""
-    with log.open("ab") as file:
-        file.write(event(20, "bo"))
+    """It had read the file and taken its digest; then Ana was erased, before the bookmark was written."""
+    old = log.read_bytes()
+    if cut == "grown":
+        log.write_bytes(old + event(20, "bo"))
+    else:
+        log.write_bytes(event(20, "bo") + old)
     add_steps = Bookmarks.add_steps
 
     def erased_first(bookmarks: Bookmarks, *given: Any) -> None:
@@ -95,8 +100,9 @@ def test_an_ingest_that_the_erasure_overtakes_leaves_none(
         add_steps(bookmarks, *given)
 
     monkeypatch.setattr(Bookmarks, "add_steps", erased_first)
-    assert installation.ingest(log).records == 1
+    installation.ingest(log)
     assert stored(raw_keyring(installation), candidate_digests(installation, log.read_bytes())) == 0
+    assert b"ana said" not in shown(installation)
     assert installation.ingest(log).unchanged == 1
 
 
