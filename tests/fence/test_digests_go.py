@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ledger.keyring.bookmarks import Bookmarks, Step
 from ledger.keyring.destruction import Destruction
 from ledger.keyring.digests import Borrowed, Portion
 from ledger.keyring.keyring import Keyring
+from ledger.store import Store
 
 Event = Callable[..., bytes]
 Digests = Callable[..., list[bytes]]
@@ -131,6 +133,47 @@ def test_who_is_told_the_portions_need_not_look_for_them(
         erase(store, Erasing(subjects, inputs=[(known.ref, 0)]))
         (step,) = store.bookmarks.steps(known.ref, store.committed_paths())
     assert step.mac is None
+
+
+def test_a_file_that_is_committed_beside_an_erasure_is_looked_for(
+    installation: Any,
+    log: Path,
+    event: Event,
+    monkeypatch: pytest.MonkeyPatch,
+    raw_keyring: Callable[..., bytes],
+    candidate_digests: Digests,
+) -> None:
+    """It was built with Ana's key before her identifiers went, and committed before the entry: no list has it."""
+    other = log.with_name("other.jsonl")
+    other.write_bytes(event(30, "ana") + event(31, "bo"))
+    built, begun = threading.Event(), threading.Event()
+    append, begin = Store.append, Destruction.begin
+
+    def wait_for_the_erasure(store: Store, bodies: Any, *given: Any, **named: Any) -> Any:
+        if bodies[0][0] == "partition":
+            built.set()
+            begun.wait(20)
+        return append(store, bodies, *given, **named)
+
+    def begin_and_wait(act: Destruction, references: Any) -> int:
+        found = begin(act, references)
+        begun.set()
+        ingesting.join(20)
+        return found
+
+    with installation.open() as store:
+        subjects = store.keyring.lookup("ana@example.org")
+        (known,) = store.bookmarks.inputs_at(str(log.resolve()))
+        monkeypatch.setattr(Store, "append", wait_for_the_erasure)
+        monkeypatch.setattr(Destruction, "begin", begin_and_wait)
+        ingesting = threading.Thread(target=installation.ingest, args=(other,))
+        ingesting.start()
+        assert built.wait(20)
+        erase(store, Erasing(subjects, inputs=[(known.ref, 0)]))
+    assert not ingesting.is_alive()
+    monkeypatch.undo()
+    assert stored(raw_keyring(installation), candidate_digests(installation, other.read_bytes())) == 0
+    assert installation.ingest(log, other).unchanged == 2
 
 
 def store_with(store: Any, subjects: list[str]) -> Any:
