@@ -6,7 +6,7 @@ The entry comes first, then the keys go: whoever dies between the two leaves wha
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger import forgetting
@@ -47,12 +47,12 @@ def refuse_behind(store: Store) -> None:
         time.sleep(0.05)
 
 
-def follow(store: Store, *, since: int | None = None, told: Collection[int] = ()) -> Followed:
+def follow(store: Store, *, since: int | None = None, told: Mapping[int, int] | None = None) -> Followed:
     """Destroy every key that the ledger says is destroyed, as far as this keyring still has it.
 
     ``since``: the entries up to this one were carried out before; by default the keyring's own memory of that. -1 looks
-    at all again. ``told``: entries by index of which the keyring was told before which digests of inputs go; for any
-    other that erases a person, all partitions are looked through.
+    at all again. ``told``: entries by index of which the keyring was told before which digests of inputs go, and up to
+    which number of entries; for any other that erases a person, all partitions are looked through.
     """
     store.refresh()
     endings, act = store.endings, Destruction(store.keyring)
