@@ -21,9 +21,9 @@ import pyarrow.compute as pc
 from ledger import canonical, record_line
 from ledger.entries import refuse_version
 from ledger.errors import FormatError
+from ledger.record_line import TYPE as TYPE
 from ledger.record_line import RecordLine
 
-TYPE: Final = "evidence/record/1"
 PREFIX: Final = b'{"_":"evidence/record/1"'
 MAX_LINE: Final = 65_536
 """Bytes a record line may have; what is longer belongs in the content."""

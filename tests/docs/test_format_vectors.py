@@ -74,9 +74,10 @@ def check_source_id() -> None:
     portion = Portion(owner, 0, owner, "evidence", "lines", "", b"")
     naming = _Naming(Job("2026-11-20T00:00:00Z", "standard", 1, owner, [portion]), [], [])
     naming.keys[owner] = DataKey(1, bytes.fromhex(vector["owner_key"]))
-    draft = Draft(0, 0, unescaped(vector["content"]), {}, None, {}, None, None, vector["position"])
+    line = records.read_line(values("record")["line"].encode())
+    draft = Draft(0, 0, unescaped(vector["content"]), line, None, (), None, None, vector["position"])
 
-    assert naming.complete(draft).fields["source_id"] == vector["source_id"]
+    assert naming.complete(draft).line.source_id == vector["source_id"]
 
 
 def check_record() -> None:
