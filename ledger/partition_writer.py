@@ -55,10 +55,11 @@ class Built(NamedTuple):
     source_keys: bytes
 
 
-@dataclass
+@dataclass(slots=True)
 class _Segment:
     owner: str
     salt: bytes
+    commitments: segments.Commitments
     slices: list[bytes] = field(default_factory=list)
     size: int = 0
 
@@ -84,17 +85,18 @@ class _Segments:
         slot = len(segment.slices)
         segment.slices.append(content)
         segment.size += len(content) + 4
-        return number, slot, 1, segments.commitment(segment.salt, slot, content)
+        return number, slot, 1, segment.commitments.of(slot, content)
 
     def _add_chunks(self, owner: str, content: bytes) -> tuple[int, int, int, bytes]:
         first = len(self._all)
         for start in range(0, len(content), segments.CHUNK):
             number = self._new(owner)
             self._all[number].slices.append(content[start : start + segments.CHUNK])
-        return first, 0, len(self._all) - first, segments.commitment(self._all[first].salt, 0, content)
+        return first, 0, len(self._all) - first, self._all[first].commitments.of(0, content)
 
     def _new(self, owner: str) -> int:
-        self._all.append(_Segment(owner, segments.new_salt()))
+        salt = segments.new_salt()
+        self._all.append(_Segment(owner, salt, segments.Commitments(salt)))
         return len(self._all) - 1
 
     def seal(self) -> list[tuple[str, int, bytes, bytes]]:
@@ -172,7 +174,7 @@ class _Lines:
         places = [pa.array(numbers, pa.int32()) for numbers in location]
         self.columns.append([pa.array(lines, pa.binary()), *records.derive(kept), *places])
         self.summary.add(kept)
-        for portion, pieces in records.portions(kept):
+        for portion, pieces in records.portions(kept).items():
             self._pieces.setdefault(portion, []).extend(pieces)
 
     def inputs(self, tree: KeyTree) -> list[dict[str, Any]]:

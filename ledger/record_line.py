@@ -143,7 +143,7 @@ def read_block(lines: Sequence[bytes]) -> list[RecordLine] | None:
 
     The encoded records contain no newline but the one after each, so equal bytes mean equal lines.
     """
-    joined = b"\n".join(lines) + b"\n"
+    joined = b"\n".join([*lines, b""])
     try:
         found: list[RecordLine] = _DECODER.decode_lines(joined)
     except (msgspec.DecodeError, UnicodeDecodeError):
