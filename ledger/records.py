@@ -26,7 +26,7 @@ from ledger.record_line import RecordLine
 PREFIX: Final = b'{"_":"evidence/record/1"'
 MAX_LINE: Final = 65_536
 """Bytes a record line may have; what is longer belongs in the content."""
-BLOCK: Final = 1024
+BLOCK: Final = 512
 """Rows that the hot loops hold parsed at a time: with more than a processor's cache holds they are half as fast."""
 MAX_SOURCES: Final = 32
 """Sources that a partition entry counts by name: a source's code is its own choice, an entry's size is not."""
