@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.dsar_find import scope_of
 from cli.dsar_open import RequestArgument, report
 from cli.dsar_show import plan_as_json, print_plan
 from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, store_of
-from cli.output import emit, note, say
+from cli.output import count, emit, note, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ledger.store import Store
+    from replay.search import Searched
     from reports.dsar.requests import RequestState
     from reports.dsar.statements import Signed
 
@@ -25,6 +29,11 @@ APPROVE = "Example: evidence dsar approve 3f9a --ssh-signature statement.txt.sig
 def plan(
     request: RequestArgument,
     rows: Annotated[bool, typer.Option("--rows", help="Every row, not only their numbers.")] = False,
+    search: Annotated[bool, typer.Option("--search", help="Search content too, not only the mention index.")] = False,
+    since: Annotated[str | None, typer.Option("--from", help="Search records at or after this time (UTC).")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Search records before this time (UTC).")] = None,
+    name: Annotated[list[str] | None, typer.Option(help="A name to search for too; can be repeated.")] = None,
+    max_records: Annotated[int, typer.Option(min=1, max=10_000_000, help="Search at most so many.")] = 100_000,
     sign_key: Annotated[
         Path | None, typer.Option("--sign-key", help="The planner's own key, which may then not approve.")
     ] = None,
@@ -37,25 +46,55 @@ def plan(
 
     The plan is kept in the ledger under its digest, which a second person approves. An access record is written first.
     """
+    from ledger.errors import UsageError
     from ledger.store import load_signer
     from replay import access, catalog
+    from replay.mentions import index_state
+    from replay.search import search_mentions
     from reports.dsar.planning import plan_request
     from reports.dsar.requests import find_request
     from reports.retention import policy
 
+    if not search and (since or until or name):
+        raise UsageError("--from, --to and --name say what to search: give --search too")
     planner = None if sign_key is None else load_signer(sign_key)
     with store_of(config, store) as opened:
         opened.seal()
         state = find_request(opened, request)
-        access.record(opened, "dsar plan", purpose, {"request": state.request})
         with catalog.opened(opened) as listed:
-            made = plan_request(listed, state, policy.configured(opened.settings), (), planner)
+            scope = scope_of(listed, [], since, until, max_records) if search else None
+            looked_at = {"request": state.request} | (scope.as_json() if scope else {})
+            receipt = access.record(opened, "dsar plan", purpose, looked_at)
+            found = search_mentions(listed, receipt, state.subjects, scope, name or []) if scope else None
+            kept = policy.configured(opened.settings)
+            made = plan_request(listed, state, kept, found.mentions if found else (), planner)
+            unread = len(index_state(listed).missing)
         opened.publish()
     if json:
-        emit("dsar/plan", {"request": state.request, **plan_as_json(made.plan, rows)})
+        searched = None if found is None else {"records": found.records, "left": found.left, "unread": found.unread}
+        emit(
+            "dsar/plan",
+            {"request": state.request, "searched": searched, "index_missing": unread, **plan_as_json(made.plan, rows)},
+        )
         return
     print_plan(made.plan, rows)
+    for remark in _remarks(found, unread):
+        note(remark)
     note(f"A second person approves it: evidence dsar statement {state.request[:8]}, then evidence dsar approve")
+
+
+def _remarks(found: Searched | None, unread: int) -> Iterator[str]:
+    """What was not looked at."""
+    if unread:
+        yield f"index: {count(unread, 'partition')} not read: run `evidence mentions scan` before"
+    if found is None:
+        yield "mentions: those of the index; names, and what no detector knows, are found only by --search"
+        return
+    yield f"search: {count(found.values, 'value')} looked for in {count(found.records, 'record')}"
+    if found.left:
+        yield f"search: {count(found.left, 'record')} not opened (--max-records)"
+    for state, number in sorted(found.unread.items()):
+        yield f"search: {count(number, 'record')} not read: {state}"
 
 
 def statement(

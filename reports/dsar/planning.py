@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from ledger import notes
 from ledger.errors import RequestRefusedError
 from replay.catalog import Catalog
+from replay.mentions import Mention
 from reports.dsar import register, statements
-from reports.dsar.plan import Mention, Plan, digest, keep, make_plan
+from reports.dsar.plan import Plan, digest, keep, make_plan
 from reports.dsar.requests import RequestState
 from reports.retention.policy import Policy
 
@@ -39,13 +40,14 @@ def plan_request(
     catalog: Catalog,
     state: RequestState,
     policy: Policy,
-    mentions: Sequence[Mention],
+    searched: Iterable[Mention] = (),
     planner: notes.Signer | None = None,
 ) -> Planned:
     """Plan what is to become of a person's records; nothing is carried out. Planning again gives a plan anew.
 
-    ``planner``: the planner's own key, which signs the plan's statement and may then not approve it. Where nothing has
-    changed the newest plan stays, with its approvals. Raises RequestRefusedError where there is nothing to plan.
+    ``searched``: mentions besides those of the index. ``planner``: the planner's own key, which signs the plan's
+    statement and may then not approve it. Where nothing has changed the newest plan stays, with its approvals. Raises
+    RequestRefusedError where there is nothing to plan.
     """
     store = catalog.store
     if state.kind not in PLANNED_KINDS:
@@ -53,7 +55,7 @@ def plan_request(
             f"a plan says what an erasure does; this request is of kind {state.kind}",
             hint="`evidence dsar export` hands a copy over; `correct` and `restrict` need no plan.",
         )
-    plan = make_plan(catalog, state, policy, mentions, register.today())
+    plan = make_plan(catalog, state, policy, searched, register.today())
     if plan.count == 0:
         raise RequestRefusedError(
             "nothing of this person is here to plan for", hint="Close it: `evidence dsar close --reason no_data`."

@@ -6,7 +6,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,27 +16,20 @@ from hypothesis import strategies as st
 from ledger import canonical, entries
 from ledger.errors import FormatError, NotFoundError, RequestRefusedError, TamperedError
 from ledger.store import Store
-from replay import catalog
+from replay import access, catalog
 from replay.catalog import Catalog
+from replay.mentions import Mention, scan
 from replay.persons import person_rows
 from reports.dsar import plan as plans
 from reports.dsar.plan import Plan, PlannedRedaction, PlannedRow, changes_since, decode, digest, encode, load_plan
 from reports.dsar.planning import outcomes, plan_request
+from reports.dsar.register import extend, identify
 from reports.dsar.requests import RequestState, find_request
 from reports.retention.policy import DEFAULT, Policy, parse
 
 NADIA = "nadia@example.org"
 AS_OF = date(2026, 11, 24)
 Opened = Callable[..., RequestState]
-
-
-class Spot(NamedTuple):
-    record_id: str
-    partition: int
-    row: int
-    owner: str
-    start: int
-    end: int
 
 
 def policy(*rules: str) -> Policy:
@@ -86,7 +79,7 @@ def request_of(opened: Opened, listed: Catalog) -> Callable[..., RequestState]:
     return lambda **changes: opened(**{"said": {}, **changes})
 
 
-def make(listed: Catalog, state: RequestState, by: Policy = DEFAULT, mentions: Sequence[Spot] = ()) -> Plan:
+def make(listed: Catalog, state: RequestState, by: Policy = DEFAULT, mentions: Sequence[Mention] = ()) -> Plan:
     return plans.make_plan(listed, state, by, mentions, AS_OF)
 
 
@@ -95,11 +88,14 @@ def by_id(listed: Catalog, state: RequestState, plan: Plan) -> dict[str, tuple[s
     return {names[row.record_id]: (row.outcome, row.until, row.basis) for row in plan.rows}
 
 
-def mention(listed: Catalog, *spans: tuple[int, int], text: str = "e1") -> list[Spot]:
+def mention(listed: Catalog, *spans: tuple[int, int], text: str = "e1") -> list[Mention]:
     """Nadia's address in what Emil said."""
     (emil,) = listed.store.keyring.lookup("emil@example.org")
     row = next(row for row in person_rows(listed, [emil]) if row.source_id == text)
-    return [Spot(row.record_id, row.partition, row.row, row.owner, *span) for span in spans or [(10, 27)]]
+    return [
+        Mention(row.record_id, row.partition, row.entry, row.row, row.owner, *span, "search", "email")
+        for span in spans or [(10, 27)]
+    ]
 
 
 def hold(store: Store, **scope: Any) -> str:
@@ -182,7 +178,7 @@ def test_a_mention_is_not_redacted_where_a_hold_is_on_the_record(
 def test_a_mention_in_the_persons_own_content_needs_no_redaction(listed: Catalog, request_of: Opened) -> None:
     state = request_of()
     own = person_rows(listed, state.subjects)[0]
-    spot = Spot(own.record_id, own.partition, own.row, own.owner, 1, 2)
+    spot = Mention(own.record_id, own.partition, own.entry, own.row, own.owner, 1, 2, "search", "email")
 
     assert make(listed, state, mentions=[spot]).redactions == []
 
@@ -253,8 +249,8 @@ def test_a_plan_is_summed_up_by_outcome_and_basis(listed: Catalog, request_of: O
 def test_nothing_has_changed(listed: Catalog, request_of: Opened) -> None:
     state, plan = plan_request(listed, request_of(), DEFAULT, mention(listed))
 
-    assert changes_since(listed, state, plan, DEFAULT, mention(listed)) == []
-    assert plans.same_population(listed, plan, mention(listed))
+    assert changes_since(listed, state, plan, DEFAULT) == []
+    assert plans.same_population(listed, plan)
 
 
 def test_a_new_record_of_the_person_is_a_change(filled: Any, listed: Catalog, request_of: Opened) -> None:
@@ -263,8 +259,8 @@ def test_a_new_record_of_the_person_is_a_change(filled: Any, listed: Catalog, re
     listed.store.refresh()
     listed.sync()
 
-    assert changes_since(listed, state, plan, DEFAULT, []) == ["population"]
-    assert not plans.same_population(listed, plan, [])
+    assert changes_since(listed, state, plan, DEFAULT) == ["population"]
+    assert not plans.same_population(listed, plan)
 
 
 def test_a_new_record_of_somebody_else_is_none(filled: Any, listed: Catalog, request_of: Opened) -> None:
@@ -273,33 +269,36 @@ def test_a_new_record_of_somebody_else_is_none(filled: Any, listed: Catalog, req
     listed.store.refresh()
     listed.sync()
 
-    assert changes_since(listed, state, plan, DEFAULT, []) == []
+    assert changes_since(listed, state, plan, DEFAULT) == []
 
 
-def test_a_mention_found_later_is_a_change(listed: Catalog, request_of: Opened) -> None:
-    state, plan = plan_request(listed, request_of(), DEFAULT, [])
+def test_a_mention_that_the_index_finds_later_is_a_change(listed: Catalog, request_of: Opened) -> None:
+    state, plan = plan_request(listed, request_of(), DEFAULT)
+    assert plan.redactions == []
+    scan(listed, access.record(listed.store, "mentions scan", "test", {}))
 
-    assert changes_since(listed, state, plan, DEFAULT, mention(listed)) == ["population"]
+    assert changes_since(listed, state, plan, DEFAULT) == ["population"]
+    again = plan_request(listed, state, DEFAULT)
+    # What Emil said, and the line in which she approves: a source writes its identifiers into the content too.
+    assert [item.outcome for item in again.plan.redactions] == ["redact", "redact"]
+    assert changes_since(listed, again.state, again.plan, DEFAULT) == []
 
 
 def test_a_hold_is_a_change(listed: Catalog, request_of: Opened) -> None:
     state, plan = plan_request(listed, request_of(), DEFAULT, [])
     hold(listed.store, session="another")
 
-    assert changes_since(listed, state, plan, DEFAULT, []) == ["outcomes"]
+    assert changes_since(listed, state, plan, DEFAULT) == ["outcomes"]
 
 
 def test_another_policy_is_a_change(listed: Catalog, request_of: Opened) -> None:
     state, plan = plan_request(listed, request_of(), DEFAULT, [])
 
-    assert changes_since(listed, state, plan, KEPT_TEN_YEARS, []) == ["policy", "outcomes"]
+    assert changes_since(listed, state, plan, KEPT_TEN_YEARS) == ["policy", "outcomes"]
 
 
 def test_what_the_request_itself_records_is_no_change(listed: Catalog, opened: Opened, store: Store) -> None:
     """Else each word about the request, and each look at the person, would void its plan."""
-    from replay import access
-    from reports.dsar.register import identify
-
     state, plan = plan_request(listed, opened(), DEFAULT, [])
     state = identify(store, state, "account", None, {"by": "Olga"})
     access.record(store, "dsar show", "a look", {})
@@ -308,7 +307,7 @@ def test_what_the_request_itself_records_is_no_change(listed: Catalog, opened: O
     listed.sync()
 
     assert len(person_rows(listed, state.subjects)) > len(plan.rows)
-    assert changes_since(listed, state, plan, DEFAULT, []) == []
+    assert changes_since(listed, state, plan, DEFAULT) == []
 
 
 def test_what_was_carried_out_in_part_is_no_change(filled: Any, listed: Catalog, request_of: Opened) -> None:
@@ -317,7 +316,7 @@ def test_what_was_carried_out_in_part_is_no_change(filled: Any, listed: Catalog,
     filled.installation.erase(NADIA)
     listed.store.refresh()
 
-    assert changes_since(listed, state, plan, DEFAULT, []) == []
+    assert changes_since(listed, state, plan, DEFAULT) == []
 
 
 # -- no personal data
@@ -328,8 +327,6 @@ def test_no_object_of_the_store_holds_an_identifier_of_the_person(filled: Any, l
     canaries = [NADIA, "canary-requester", "canary-channel", "canary-reason", "canary-checker"]
     said = {"requester": canaries[1], "channel": canaries[2]}
     state = opened(said=said)
-    from reports.dsar.register import extend, identify
-
     state = identify(listed.store, state, "document", b"canary-passport", {"checked_by": canaries[4]})
     state = extend(listed.store, state, "complexity", date(2026, 11, 20), {"reason": canaries[3]})
     listed.sync()
@@ -371,6 +368,7 @@ PLAN = st.builds(
     st.lists(st.from_regex(r"[0-9a-f]{32}\Z"), min_size=1, max_size=3),
     st.just("0" * 64),
     st.just("1" * 64),
+    st.just("2" * 64),
     st.lists(ROW, max_size=4),
     st.lists(REDACTION, max_size=3),
 )
