@@ -14,10 +14,13 @@ from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, st
 from cli.output import count, emit, note, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from ledger.notes import Signer
     from ledger.store import Store
-    from replay.search import Searched
+    from replay.catalog import Catalog
+    from replay.search import Scope, Searched
+    from reports.dsar.planning import Planned
     from reports.dsar.requests import RequestState
     from reports.dsar.statements import Signed
 
@@ -48,27 +51,18 @@ def plan(
     """
     from ledger.errors import UsageError
     from ledger.store import load_signer
-    from replay import access, catalog
-    from replay.mentions import index_state
-    from replay.search import search_mentions
-    from reports.dsar.planning import plan_request
+    from replay import catalog
     from reports.dsar.requests import find_request
-    from reports.retention import policy
 
     if not search and (since or until or name):
         raise UsageError("--from, --to and --name say what to search: give --search too")
     planner = None if sign_key is None else load_signer(sign_key)
     with store_of(config, store) as opened:
         opened.seal()
-        state = find_request(opened, request)
         with catalog.opened(opened) as listed:
+            state = find_request(opened, request)
             scope = scope_of(listed, [], since, until, max_records) if search else None
-            looked_at = {"request": state.request} | (scope.as_json() if scope else {})
-            receipt = access.record(opened, "dsar plan", purpose, looked_at)
-            found = search_mentions(listed, receipt, state.subjects, scope, name or []) if scope else None
-            kept = policy.configured(opened.settings)
-            made = plan_request(listed, state, kept, found.mentions if found else (), planner)
-            unread = len(index_state(listed).missing)
+            made, found, unread = _make(listed, state, scope, name or [], planner, purpose)
         opened.publish()
     if json:
         searched = None if found is None else {"records": found.records, "left": found.left, "unread": found.unread}
@@ -81,6 +75,29 @@ def plan(
     for remark in _remarks(found, unread):
         note(remark)
     note(f"A second person approves it: evidence dsar statement {state.request[:8]}, then evidence dsar approve")
+
+
+def _make(
+    listed: Catalog,
+    state: RequestState,
+    scope: Scope | None,
+    names: Sequence[str],
+    planner: Signer | None,
+    purpose: str,
+) -> tuple[Planned, Searched | None, int]:
+    """The plan, what a search found, and the number of partitions that the mention index has not read."""
+    from replay import access
+    from replay.mentions import index_state
+    from replay.search import search_mentions
+    from reports.dsar.planning import plan_request
+    from reports.retention import policy
+
+    looked_at = {"request": state.request} | (scope.as_json() if scope else {})
+    receipt = access.record(listed.store, "dsar plan", purpose, looked_at)
+    found = None if scope is None else search_mentions(listed, receipt, state.subjects, scope, names)
+    kept = policy.configured(listed.store.settings)
+    made = plan_request(listed, state, kept, () if found is None else found.mentions, planner)
+    return made, found, len(index_state(listed).missing)
 
 
 def _remarks(found: Searched | None, unread: int) -> Iterator[str]:

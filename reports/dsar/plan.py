@@ -161,15 +161,27 @@ def make_plan(
 def same_population(catalog: Catalog, plan: Plan) -> bool:
     """Whether the store holds the same records of the person, and the index the same mentions, as when planned.
 
-    What the request itself adds does not count: its own words, and records of who looked. Once the person's identifiers
-    are destroyed the index finds nobody any more, and only the records are compared.
+    What the request itself adds does not count: its own words, and records of who looked. Once the plan has begun to be
+    carried out the index finds less than before, and only the records are compared: a run that died can go on.
     """
-    if _population(person_rows(catalog, plan.subjects), plan.request) != plan.population:
+    return _same(catalog, plan, person_rows(catalog, plan.subjects))
+
+
+def _same(catalog: Catalog, plan: Plan, rows: Sequence[PersonRow]) -> bool:
+    if _population(rows, plan.request) != plan.population:
         return False
-    store = catalog.store
+    return _has_begun(catalog.store, plan) or _mentions(indexed_mentions(catalog, plan.subjects)) == plan.mentions
+
+
+def _has_begun(store: Store, plan: Plan) -> bool:
+    """Whether the person's identifiers are gone, or an entry says that something was done by this plan."""
     if all(store.keyring.state(reference) in ("erasing", "erased") for reference in plan.subjects):
         return True
-    return _mentions(indexed_mentions(catalog, plan.subjects)) == plan.mentions
+    name = digest(plan)
+    return any(
+        entry.value["type"] in ("erasure", "reseal") and entry.value.get("plan") == name
+        for entry in store.history.entries
+    )
 
 
 def changes_since(catalog: Catalog, request: RequestState, plan: Plan, policy: Policy) -> list[str]:
@@ -178,14 +190,15 @@ def changes_since(catalog: Catalog, request: RequestState, plan: Plan, policy: P
     Retention is asked for the day of the plan: that time passes changes no plan. What was carried out of it by a run
     that did not finish is as planned.
     """
-    as_of = next(date.fromisoformat(item.at[:10]) for item in reversed(request.events) if item.plan == digest(plan))
+    name = digest(plan)
+    as_of = next(date.fromisoformat(item.at[:10]) for item in reversed(request.events) if item.plan == name)
     decider = _Decider(catalog, policy, as_of)
     found = [] if policy.sha256 == plan.policy else ["policy"]
-    if not same_population(catalog, plan):
+    rows = person_rows(catalog, plan.subjects)
+    if not _same(catalog, plan, rows):
         found.append("population")
-    rows = decider.rows(person_rows(catalog, plan.subjects))
     redactions = decider.redactions(_planned_mentions(catalog, plan), plan.subjects)
-    if _differ(rows, plan.rows) or _differ(redactions, plan.redactions):
+    if _differ(decider.rows(rows), plan.rows) or _differ(redactions, plan.redactions):
         found.append("outcomes")
     return found
 
@@ -217,7 +230,8 @@ def _mentions(mentions: Iterable[Mention]) -> str:
 
 def _of_the_request(row: PersonRow, request: str) -> bool:
     """Whether a record comes about by dealing with requests."""
-    return row.source == "evidence" and (row.kind == "access" or row.source_id.startswith(f"{request}/"))
+    own = row.kind == "review" and row.source_id.startswith(f"{request}/")
+    return row.source == "evidence" and (row.kind == "access" or own)
 
 
 _Place = tuple[int, int]
