@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli import dsar_clock, dsar_close, dsar_find, dsar_open, dsar_plan, dsar_show
+from cli import dsar_clock, dsar_close, dsar_execute, dsar_find, dsar_open, dsar_plan, dsar_show
 from cli.groups import Group, Subcommand
 
 GROUP = Group(
@@ -21,6 +21,8 @@ GROUP = Group(
         Subcommand("plan", dsar_plan.plan, dsar_plan.PLAN, "Row by row what an erasure will do."),
         Subcommand("statement", dsar_plan.statement, dsar_plan.STATEMENT, "What an approver signs."),
         Subcommand("approve", dsar_plan.approve, dsar_plan.APPROVE, "Approve the plan as a second person."),
+        Subcommand("execute", dsar_execute.execute, dsar_execute.EXECUTE, "Carry the approved plan out."),
+        Subcommand("certificate", dsar_execute.certificate, dsar_execute.CERTIFICATE, "Prove what was erased."),
         Subcommand("close", dsar_close.close, dsar_close.CLOSE, "End a request, with a reason."),
     ),
 )

@@ -50,7 +50,7 @@ def find(
     if not search and (since or until or session or name):
         raise UsageError("--from, --to, --session and --name say where to search: give --search too")
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
-        scope = scope_of(listed, session or [], since, until, max_records) if search else None
+        scope = _scope(listed, session or [], since, until, max_records) if search else None
         subjects = ",".join(findings.known(opened, identifiers))
         looked_at = {"subjects": subjects, "identifiers": str(len(identifiers))}
         receipt = access.record(opened, "dsar find", purpose, looked_at | (scope.as_json() if scope else {}))
@@ -69,8 +69,7 @@ def find(
         note(remark)
 
 
-def scope_of(listed: Catalog, sessions: list[str], since: str | None, until: str | None, max_records: int) -> Scope:
-    """Where to search, by the options. Raises UsageError, NotFoundError."""
+def _scope(listed: Catalog, sessions: list[str], since: str | None, until: str | None, max_records: int) -> Scope:
     from cli.times import moment
     from replay.search import Scope
     from replay.sessions import resolve_session

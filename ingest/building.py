@@ -1,7 +1,8 @@
 """Building partitions from a job: the part of ingest that runs in worker processes.
 
-A conversation in three turns, as a generator: it yields what it needs from the keyring and the ledger and is sent the
-answers, so that the keyring is opened by the parent alone and a worker holds only the data keys of its job.
+A conversation as a generator: it yields what it needs from the keyring and the ledger and is sent the answers, so that
+the keyring is opened by the parent alone and a worker holds only the data keys of its job. It has three turns, and one
+more before them once the ledger has ended any content.
 """
 
 from __future__ import annotations
@@ -34,16 +35,18 @@ def build(job: Job, objects: AppendObjects) -> Conversation:
     for portion in job.portions:
         # The drafts have their own copies: two of a portion at a time are what bounds a worker's memory.
         portion.data = b""
+    fenced = 0
+    if job.fenced:
+        drafts, fenced = yield from _fence(readers, drafts)
     naming = _Naming(job, readers, drafts)
     naming.take(cast(Keys, (yield naming.wanted())))
     for draft in drafts:
         naming.complete(draft)
-    keys = source_keys((draft.fields["source"], draft.fields["source_id"]) for draft in drafts)
     days, today = _days(job, drafts)
     names = sorted({today, *days})
-    pieces = [(draft.portion, -1 if draft.part is None else draft.part) for draft in drafts]
-    go = cast(Go, (yield Planned(keys.astype("<u8").tobytes(), pieces, [day for day, _ in names])))
-    known = _leave_out(readers, drafts, go.held)
+    go = cast(Go, (yield _planned(drafts, [day for day, _ in names])))
+    known, ended = _leave_out(readers, drafts, go.held)
+    _leave_out_between(readers, drafts, ended)
     groups: dict[tuple[str, int], list[partition_writer.Row]] = {name: [] for name in names}
     for position, draft in enumerate(drafts):
         if position not in known:
@@ -59,7 +62,31 @@ def build(job: Job, objects: AppendObjects) -> Conversation:
         for place, group in zip(go.places, groups.values(), strict=True)
         if group
     ]
-    yield Done(partitions, len(known), dict(rejected))
+    yield Done(partitions, fenced + len(known), dict(rejected))
+
+
+def _fence(
+    readers: Sequence[PortionReader], drafts: Sequence[Draft]
+) -> Generator[Answer, Reply, tuple[list[Draft], int]]:
+    """The drafts but for those whose content the ledger has ended by their source's id, and how many those are.
+
+    Before anything is asked of the keyring: what comes again must not enrol anew who was erased.
+    """
+    own = [draft for draft in drafts if draft.source_id is not None]
+    for draft in own:
+        draft.fields["source_id"] = draft.source_id
+    go = cast(Go, (yield _planned(own, [])))
+    some = {position: items for position, items in go.held.items() if any(item.ended for item in items)}
+    known, ended = _leave_out(readers, own, some)
+    _leave_out_between(readers, drafts, ended)
+    out = {id(own[position]) for position in known}
+    return [draft for draft in drafts if id(draft) not in out], len(out)
+
+
+def _planned(drafts: Sequence[Draft], days: list[str]) -> Planned:
+    keys = source_keys((draft.fields["source"], draft.fields["source_id"]) for draft in drafts)
+    pieces = [(draft.portion, -1 if draft.part is None else draft.part) for draft in drafts]
+    return Planned(keys.astype("<u8").tobytes(), pieces, days)
 
 
 class _Naming:
@@ -162,9 +189,15 @@ def _days(job: Job, drafts: Sequence[Draft]) -> tuple[list[tuple[str, int]], tup
     return days, (now, counts[now] // job.seal_rows)
 
 
-def _leave_out(readers: Sequence[PortionReader], drafts: Sequence[Draft], held: dict[int, list[Held]]) -> set[int]:
-    """Drafts that the ledger has already with the same bytes, or had before an erasure: noted, not sealed again."""
+def _leave_out(
+    readers: Sequence[PortionReader], drafts: Sequence[Draft], held: dict[int, list[Held]]
+) -> tuple[set[int], dict[int, bytes]]:
+    """Drafts that the ledger has already with the same bytes, or had before their content was ended: noted, not sealed.
+
+    Their positions; and of the ended ones, by the identity of the draft, the record that it was.
+    """
     known = set()
+    ended: dict[int, bytes] = {}
     for position, candidates in held.items():
         draft = drafts[position]
         digest = hashlib.sha256(draft.content).digest()
@@ -174,9 +207,21 @@ def _leave_out(readers: Sequence[PortionReader], drafts: Sequence[Draft], held: 
         same = next((item for item in equal if item.here or item.sha256 in (None, digest)), None)
         if same is not None:
             known.add(position)
+            if same.ended:
+                ended[id(draft)] = same.record
             if draft.part is not None and not same.here:
                 readers[draft.portion].reference(draft.part, same.record)
-    return known
+    return known, ended
+
+
+def _leave_out_between(readers: Sequence[PortionReader], drafts: Sequence[Draft], ended: dict[int, bytes]) -> None:
+    """Let what stands between records whose content was ended stay out with them, unless others share its session."""
+    groups: dict[tuple[int, str | Identifier | None, Identifier | None], set[bytes | None]] = {}
+    for draft in drafts if ended else ():
+        groups.setdefault((draft.portion, draft.session, draft.owner), set()).add(ended.get(id(draft)))
+    for (portion, session, owner), records in groups.items():
+        if None not in records:
+            readers[portion].leave_out(session, owner, min(record for record in records if record is not None))
 
 
 def _write(

@@ -23,17 +23,21 @@ class Portion(msgspec.Struct):
 
 
 class Job(msgspec.Struct):
-    """Portions that become one or more partitions, one or more a UTC day, at most ``seal_rows`` rows each."""
+    """Portions that become one or more partitions, one or more a UTC day, at most ``seal_rows`` rows each.
+
+    ``fenced``: the ledger has ended content, so that what comes again is looked for before anything else.
+    """
 
     observed_at: str
     retention_class: str
     seal_rows: int
     store: str
     portions: list[Portion]
+    fenced: bool = False
 
 
 class Wanted(msgspec.Struct, tag=True):
-    """First answer: the identifiers found (type, value). ``owners`` need a data key, the others a reference."""
+    """Asks for references: the identifiers found (type, value). ``owners`` need a data key besides."""
 
     identifiers: list[tuple[str, str]]
     owners: list[tuple[str, str]]
@@ -48,7 +52,10 @@ class Keys(msgspec.Struct, tag=True):
 
 
 class Planned(msgspec.Struct, tag=True):
-    """Second answer: the rows' source keys (little-endian u64) and places (portion, part or -1), the days to store."""
+    """Asks what the ledger has: the rows' source keys (little-endian u64) and places (portion, part or -1).
+
+    And the days to store; none where a fenced job asks this first.
+    """
 
     source_keys: bytes
     places: list[tuple[int, int]]
@@ -66,7 +73,7 @@ class Place(msgspec.Struct):
 class Held(msgspec.Struct):
     """A row of the ledger with the same source key: its source and id, its record id, its content's digest.
 
-    ``sha256`` is None where the content was erased.
+    ``sha256`` is None where the content was ended: erased, expired or redacted.
     ``here``: it is this very piece of this input, from an attempt that was interrupted.
     """
 
@@ -75,6 +82,11 @@ class Held(msgspec.Struct):
     record: bytes
     sha256: bytes | None
     here: bool
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is a record whose content must not come back."""
+        return self.sha256 is None and not self.here
 
 
 class Go(msgspec.Struct, tag=True):

@@ -5,6 +5,7 @@ Order of writes: keyring rows (references, keys, key trees, bookmarks) and parti
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from ingest.fence import ENDED, Fence
 from ingest.inputs import Own, Source, expand
 from ingest.job import Done, Failed, Go, Held, Job, Keys, Partition, Place, Planned, Portion, Reply, Wanted
 from ingest.portions import Cut, Cutter, Skipped, jobs
@@ -24,14 +26,18 @@ from ledger.admission import AdmissionIndex
 from ledger.admission import Keys as SourceKeys
 from ledger.clock import utc_now
 from ledger.comparison import existing_rows, row_inputs
-from ledger.errors import ContentionError, EvidenceError, StorageError
-from ledger.keyring.bookmarks import Step
+from ledger.errors import ContentionError, ErasedError, EvidenceError, StorageError
+from ledger.kdf import DataKey
+from ledger.keyring.bookmarks import Borrowed, Step
+from ledger.keyring.bookmarks import Portion as Bytes
 from ledger.keyring.identifiers import Identifier
 from ledger.revealed import Revealed
 from ledger.store import Store
 
 ENTRIES_A_COMMIT: Final = 90
 """Partitions that one commit lists at most: a commit is a note of at most 1 MiB, an entry has at most 8 KiB."""
+_ATTEMPTS: Final = 5
+"""How often references are asked for again because somebody was erased before they had their keys."""
 
 
 @dataclass
@@ -40,12 +46,14 @@ class Summary:
 
     ``not_understood`` counts those unchanged inputs of which the store has the bytes alone. ``unreadable`` says by
     location why an input could not be read, or not to its end; it is not among the ``inputs`` if none of it was.
+    ``ended`` counts those unchanged inputs that were recognised by what is left of them after an erasure or expiry.
     ``own_files`` counts files of the store itself (keys, keyring, objects) that were left out.
     """
 
     inputs: int = 0
     unchanged: int = 0
     not_understood: int = 0
+    ended: int = 0
     bytes: int = 0
     records: int = 0
     partitions: int = 0
@@ -59,17 +67,28 @@ class Summary:
 
 @dataclass
 class _Pending:
-    """A job under way: its portions, how many partitions its rows were compared with, whose keys it was given."""
+    """A job under way: its portions, how many partitions its rows were compared with, whose keys it was given.
+
+    ``known`` counts the entries of the log that had been read when it was given them. ``ended``: portions that hold
+    bytes which the ledger has ended. ``borrowed``: whose records they hold besides their own.
+    """
 
     number: int
     cuts: list[Cut]
     observed_at: str
     compared: int = 0
     owners: set[str] = field(default_factory=set)
+    known: int = 0
+    ended: set[Bytes] = field(default_factory=set)
+    borrowed: set[Borrowed] = field(default_factory=set)
 
 
 class _OvertakenError(Exception):
     """Another process committed some of these portions first."""
+
+
+class _ErasedMeanwhileError(_OvertakenError):
+    """A key that these portions were built with was destroyed meanwhile."""
 
 
 class Pipeline:
@@ -79,6 +98,7 @@ class Pipeline:
         self._store = store
         self._progress = progress
         self._index = AdmissionIndex(store.settings.cache / "admission")
+        self._fence = Fence(store, self._committed)
         self._foreign = False
         self._uris: dict[str, str] = {}
         """Where the inputs are whose first portion of this run is not committed yet."""
@@ -109,7 +129,8 @@ class Pipeline:
 
     def _cuts(self, sources: list[Source], format_name: str | None) -> Iterator[Cut]:
         settings = self._store.settings
-        cutter = Cutter(self._store.bookmarks, self._committed, settings.seal_bytes, settings.seal_rows)
+        bookmarks = self._store.bookmarks
+        cutter = Cutter(bookmarks, self._fence, self._committed, settings.seal_bytes, settings.seal_rows)
         for source in sources:
             try:
                 for item in cutter.cut(source, format_name):
@@ -128,6 +149,7 @@ class Pipeline:
         if isinstance(item, Skipped):
             summary.unchanged += 1
             summary.not_understood += not item.understood
+            summary.ended += item.ended
             summary.refs[source.uri] = item.input
             self._hold(source.uri, item.input)
         else:
@@ -189,6 +211,7 @@ class Pipeline:
             settings.seal_rows,
             self._store.history.store,
             [cut.portion for cut in pending.cuts],
+            self._store.endings.last >= 0,
         )
 
     # -- answering the workers
@@ -197,18 +220,32 @@ class Pipeline:
         return self._keys(pending, answer) if isinstance(answer, Wanted) else self._places(pending, answer)
 
     def _keys(self, pending: _Pending, wanted: Wanted) -> Keys:
-        keyring = self._store.keyring
         identifiers = [Identifier(*item) for item in wanted.identifiers]
         owners = [Identifier(*item) for item in wanted.owners]
-        references = keyring.resolve([*identifiers, *owners])
         store_owned = {cut.portion.owner for cut in pending.cuts}
-        keys = keyring.data_keys([*(references[owner] for owner in owners), *store_owned])
+        pending.known = len(self._store.history.entries)
+        references, keys = self._references(identifiers, owners, store_owned)
         pending.owners.update(keys)
         return Keys(
             [references[identifier] for identifier in identifiers],
             [(references[owner], *keys[references[owner]]) for owner in owners],
             {reference: (keys[reference].version, keys[reference].key) for reference in store_owned},
         )
+
+    def _references(
+        self, identifiers: list[Identifier], owners: list[Identifier], store_owned: set[str]
+    ) -> tuple[dict[Identifier, str], dict[str, DataKey]]:
+        """References, and the keys of those that own content: who is erased in between has a new one the next time.
+
+        Raises ErasedError where the reference that owns an input's own bytes was erased.
+        """
+        keyring = self._store.keyring
+        own_keys = keyring.data_keys(store_owned)
+        for _ in range(_ATTEMPTS):
+            references = keyring.resolve([*identifiers, *owners])
+            with contextlib.suppress(ErasedError):
+                return references, keyring.data_keys(references[owner] for owner in owners) | own_keys
+        raise ContentionError("people are being erased faster than their records can be sealed")
 
     def _places(self, pending: _Pending, planned: Planned) -> Go:
         places = []
@@ -229,7 +266,9 @@ class Pipeline:
             for found, positions in zip(existing_rows(self._store, partition, list(rows)), rows.values(), strict=True):
                 for position in positions:
                     number, part = planned.places[position]
-                    item = _compare(found, pending.cuts[number].portion, part)
+                    portion = pending.cuts[number].portion
+                    item = _compare(found, portion, part)
+                    _note_origin(pending, Bytes(portion.input, portion.step), found)
                     if item is not None:
                         held.setdefault(position, []).append(item)
         return held
@@ -239,7 +278,7 @@ class Pipeline:
     def _commit(self, pending: _Pending, done: Done) -> None:
         """Commit a finished job, or what is left of it after another process committed some of the same input."""
         attempt = secrets.token_hex(8)
-        self._store.bookmarks.add_steps(_steps(pending, done, attempt))
+        self._store.bookmarks.add_steps(_steps(pending, done, attempt), pending.borrowed)
         bodies = [("partition", partition.body) for partition in done.partitions]
 
         def recheck(_: object) -> None:
@@ -251,7 +290,9 @@ class Pipeline:
                 self._recheck(pending, done, attempt)
             for start in range(0, len(bodies), ENTRIES_A_COMMIT):
                 self._store.append(bodies[start : start + ENTRIES_A_COMMIT], recheck)
-        except _OvertakenError:
+        except _OvertakenError as overtaken:
+            if isinstance(overtaken, _ErasedMeanwhileError):
+                self._store.bookmarks.forget_attempt(attempt)
             self._commit_rest(pending)
             return
         self._sync_index({item.body["events"]["path"]: _keys_of(item) for item in done.partitions})
@@ -266,11 +307,17 @@ class Pipeline:
             step = self._store.bookmarks.committed_step(cut.portion.input, cut.portion.step, committed)
             if step is None:
                 left.append(cut)
-            elif (step.to_byte, step.prefix_mac) != (cut.to_byte, cut.prefix_mac):
+            elif step.to_byte != cut.to_byte or not self._same_bytes(step, cut):
                 raise ContentionError("another process takes in the same input with other settings")
         if left:
             rest = _Pending(pending.number, left, utc_now())
             self._commit(rest, self._build_here(rest))
+
+    def _same_bytes(self, step: Step, cut: Cut) -> bool:
+        """Whether another process has committed a portion from the same bytes."""
+        if step.mac is None:
+            return self._fence.has(Bytes(step.input, step.step), cut.portion.data)
+        return step.mac == cut.mac
 
     def _build_here(self, pending: _Pending) -> Done:
         worker = InProcess(self._store.objects)
@@ -289,15 +336,17 @@ class Pipeline:
         Nor may one have ended a key that it was built with: what is sealed after an erasure is not covered by it.
         """
         self._sync_index()
-        erased = (e.value["subjects"] for e in self._store.history.entries if e.value["type"] == "erasure")
+        # An identifier is deleted before the entry that erases its reference: older entries name none of these owners.
+        newer = self._store.history.entries[pending.known :]
+        erased = (entry.value["subjects"] for entry in newer if entry.value["type"] == "erasure")
         if any(not pending.owners.isdisjoint(subjects) for subjects in erased):
-            raise _OvertakenError
+            raise _ErasedMeanwhileError
         partitions = self._store.history.partitions()
-        newer = {entry.value["content"]["path"] for entry in partitions[pending.compared :]}
+        others = {entry.value["content"]["path"] for entry in partitions[pending.compared :]}
         for cut in pending.cuts:
             place = (cut.portion.input, cut.portion.step)
-            bookmarks = self._store.bookmarks
-            if bookmarks.begun_elsewhere(*place, newer, attempt) or bookmarks.committed_step(*place, self._committed()):
+            there = self._store.bookmarks.committed_step(*place, self._committed())
+            if there or self._store.bookmarks.begun_elsewhere(*place, others, attempt):
                 raise _OvertakenError
         own = {cut.portion.input for cut in pending.cuts}
         hits = [h for item in done.partitions for h in self._index.find(_keys_of(item), since=pending.compared)]
@@ -339,7 +388,17 @@ def _steps(pending: _Pending, done: Done, attempt: str) -> Iterator[Step]:
         for partition in done.partitions:
             if any((item["ref"], item["step"]) == (portion.input, portion.step) for item in partition.body["inputs"]):
                 path = partition.body["content"]["path"]
-                yield Step(portion.input, path, attempt, cut.from_byte, cut.to_byte, portion.step, cut.prefix_mac)
+                mac = None if Bytes(portion.input, portion.step) in pending.ended else cut.mac
+                yield Step(portion.input, path, attempt, cut.from_byte, cut.to_byte, portion.step, mac)
+
+
+def _note_origin(pending: _Pending, portion: Bytes, found: Revealed) -> None:
+    """Note what a portion's digest is over besides its own records: it must go with those of others, or never stay."""
+    if found.state in ENDED:
+        pending.ended.add(portion)
+    place = found.line.get("input")
+    if place is not None and place["ref"] != portion.input:
+        pending.borrowed.add(Borrowed(portion, Bytes(place["ref"], place["step"])))
 
 
 def _compare(found: Revealed, portion: Portion, part: int) -> Held | None:
@@ -352,7 +411,7 @@ def _compare(found: Revealed, portion: Portion, part: int) -> Held | None:
     same_input = place.get("ref") == portion.input
     if same_input and (place.get("step"), place.get("part", -1)) == (portion.step, part):
         return Held(line["source"], line["source_id"], found.record, None, here=True)
-    if found.state == "erased":
+    if found.state in ENDED:
         return Held(line["source"], line["source_id"], found.record, None, here=False)
     if same_input or found.bytes is None:
         return None

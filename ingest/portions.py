@@ -1,57 +1,69 @@
 """Cutting inputs into portions, and portions into jobs.
 
-A source that the store knows is skipped, or continued where it stopped: bookmarks compare keyed digests of its bytes.
+A source that the store knows is skipped, or continued where it stopped: keyed digests of its bytes are compared, and
+where those are gone with content that was erased, what is left of it (ingest.fence).
 """
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO, Final, NamedTuple
 
 import numpy as np
 
+from ingest.fence import Fence, Match
 from ingest.formats.base import Framing
 from ingest.formats.detect import HEAD_SIZE, detect, force
 from ingest.inputs import Source, opened
 from ingest.job import Portion
-from ledger.keyring.bookmarks import Bookmarks, Input
+from ledger.keyring.bookmarks import Bookmarks, Input, Step
 
 MAX_DOCUMENT: Final = 256 * 1024 * 1024
 """Bytes of the largest document that is parsed whole; a larger one is sealed as rejected blocks."""
 BLOCKS: Final = "blocks"
 """The framing of what has no adapter."""
 
-_BLOCK: Final = 8 * 1024 * 1024
 _FULL: Final = 7 / 8
 """The share of ``seal_bytes`` from which on a job is full: a portion ends where a line does, rarely at all of it."""
 
 
 class Cut(NamedTuple):
-    """A portion with the bookmark that it will leave: its end, and the MAC of all the input's bytes up to there."""
+    """A portion with the bookmark that it will leave: where it stands in the input, and the MAC of its bytes."""
 
     portion: Portion
     from_byte: int
     to_byte: int
-    prefix_mac: bytes
+    mac: bytes
 
 
 class Skipped(NamedTuple):
-    """A source that the store has already, in whole. ``understood`` is false where it has its bytes and no records."""
+    """A source that the store has already, in whole. ``understood`` is false where it has its bytes and no records.
+
+    ``ended``: content of it was erased or expired, so it was recognised by the rest.
+    """
 
     source: Source
     input: str
     understood: bool
+    ended: bool = False
 
 
 class _Start(NamedTuple):
-    """Where to go on with a source: its input, the next step, and the MAC of the bytes before it."""
+    """Where to go on with a source: its input, and the portions of it that the store has."""
 
     input: Input
-    step: int
-    at: int
-    mac: hmac.HMAC
+    done: list[Step]
     reason: str
+
+    @property
+    def step(self) -> int:
+        """The number of the next portion."""
+        return len(self.done)
+
+    @property
+    def at(self) -> int:
+        """The byte at which it begins."""
+        return self.done[-1].to_byte if self.done else 0
 
 
 class _Understood(NamedTuple):
@@ -66,15 +78,20 @@ class Cutter:
     """Cuts sources into portions of at most ``seal_bytes`` bytes and ``seal_rows`` lines."""
 
     def __init__(
-        self, bookmarks: Bookmarks, committed: Callable[[], set[str]], seal_bytes: int, seal_rows: int
+        self, bookmarks: Bookmarks, fence: Fence, committed: Callable[[], set[str]], seal_bytes: int, seal_rows: int
     ) -> None:
         self._bookmarks = bookmarks
+        self._fence = fence
         self._committed = committed
         self._seal_bytes = seal_bytes
         self._seal_rows = seal_rows
         self._lengths = bookmarks.lengths()
-        self._cut: dict[tuple[int, bytes], str] = {}
-        """What this run has cut already, by size and MAC: committed or not, the same bytes are not cut again."""
+        self._cut: dict[str, _Start] = {}
+        """The inputs that this run has cut some of, with what it cut, committed or not: none is cut from two sources."""
+        self._ends: dict[int, set[str]] = {}
+        """Which of them have a portion that ends at a byte."""
+        self._ended: list[tuple[Input, list[Step]]] | None = None
+        """The inputs of which content was ended, once they were asked for."""
 
     def cut(self, source: Source, format_name: str | None) -> Iterator[Cut | Skipped]:
         """The portions of a source that the store does not have, or one Skipped."""
@@ -86,8 +103,10 @@ class Cutter:
             if self._differs(start, file, source):
                 start = self._anew(source, _understand(source, file, format_name))
             file.seek(start.at)
+            known = self._cut.setdefault(start.input.ref, start._replace(done=list(start.done)))
             for cut in self._cuts(start, file, source):
-                self._cut[(cut.to_byte, cut.prefix_mac)] = cut.portion.input
+                known.done.append(Step(known.input.ref, "", "", cut.from_byte, cut.to_byte, cut.portion.step, cut.mac))
+                self._ends.setdefault(cut.to_byte, set()).add(known.input.ref)
                 yield cut
 
     def _differs(self, start: _Start, file: BinaryIO, source: Source) -> bool:
@@ -96,63 +115,100 @@ class Cutter:
         if begun is None:
             return False
         file.seek(start.at)
-        first = next(self._cuts(start._replace(mac=start.mac.copy()), file, source))
-        return (first.to_byte, first.prefix_mac) != (begun.to_byte, begun.prefix_mac)
+        first = next(self._cuts(start, file, source))
+        return (first.to_byte, first.mac) != (begun.to_byte, begun.mac)
 
     def _anew(self, source: Source, understood: _Understood) -> _Start:
         """A new input at a place where others are known, none of which it continues."""
         seen = [known.ref for known in self._bookmarks.inputs_at(source.uri)]
         ref = self._bookmarks.add_input(source.uri, understood.adapter, understood.framing, seen)
         known = Input(ref, understood.adapter, understood.framing, source.uri)
-        return _Start(known, 0, 0, self._bookmarks.new_mac(), understood.reason)
+        return _Start(known, [], understood.reason)
 
     def _start(self, source: Source, file: BinaryIO, format_name: str | None) -> _Start | Skipped:
         committed = self._committed()
         understood: _Understood | None = None
         fresh: Input | None = None
-        inputs = self._bookmarks.inputs_at(source.uri)
-        for known in inputs:
-            last = self._bookmarks.last_step(known.ref, committed)
-            if last is None:
+        for known in self._bookmarks.inputs_at(source.uri):
+            steps = self._bookmarks.steps(known.ref, committed)
+            if not steps:
                 fresh = fresh or known
                 continue
+            last = steps[-1]
             if last.to_byte > source.size:
                 continue
-            mac = self._mac_of(file, last.to_byte)
-            if mac.digest() != last.prefix_mac:
+            whole = last.to_byte == source.size
+            match = self._fence.begins(file, known, steps, same_size_here=whole)
+            if match is None:
                 continue
-            if last.to_byte == source.size:
-                return Skipped(source, known.ref, bool(known.adapter))
+            if whole:
+                return Skipped(source, known.ref, bool(known.adapter), match.ended)
             understood = understood or _understand(source, file, format_name)
-            if _continues(known, understood) and _at_line_end(file, last.to_byte, known.framing):
-                return _Start(known, last.step + 1, last.to_byte, mac, understood.reason)
+            if match.ended or (_continues(known, understood) and _at_line_end(file, last.to_byte, known.framing)):
+                return _Start(known, steps, understood.reason)
         same = self._same_bytes(source, file, committed)
         if same is not None:
-            original = self._bookmarks.input(same)
-            return Skipped(source, same, original is None or bool(original.adapter))
+            return same
         understood = understood or _understand(source, file, format_name)
+        found = self._forgotten(source, file, understood)
+        if found is not None:
+            return found
         if fresh is None or not _continues(fresh, understood):
             return self._anew(source, understood)
-        return _Start(fresh, 0, 0, self._bookmarks.new_mac(), understood.reason)
+        return _Start(fresh, [], understood.reason)
 
-    def _same_bytes(self, source: Source, file: BinaryIO, committed: set[str]) -> str | None:
+    def _forgotten(self, source: Source, file: BinaryIO, understood: _Understood) -> _Start | Skipped | None:
+        """What a source is, of the inputs that no digest finds any more: one of them, or one that has grown."""
+        if self._ended is None:
+            self._ended = [
+                (known, steps)
+                for known in self._bookmarks.forgotten()
+                if (steps := self._bookmarks.steps(known.ref, self._committed()))
+            ]
+        alias: str | None = None
+        for known, steps in self._ended:
+            last = steps[-1]
+            until = next((step for step in steps if step.to_byte == source.size), None)
+            grown = (
+                source.size > last.to_byte
+                and _continues(known, understood)
+                and _at_line_end(file, last.to_byte, known.framing)
+            )
+            if known.ref in self._cut or (until is None and not grown):
+                continue
+            alias = alias or self._bookmarks.alias(source.uri)
+            here = source.uri == known.uri or alias == known.ref
+            begun = steps if until is None else steps[: until.step + 1]
+            match = self._fence.begins(file, known, begun, same_size_here=here and until is not None)
+            if match is None:
+                continue
+            if until is not None:
+                return Skipped(source, known.ref, bool(known.adapter), match.ended)
+            return _Start(known, steps, understood.reason)
+        return None
+
+    def _same_bytes(self, source: Source, file: BinaryIO, committed: set[str]) -> Skipped | None:
         """The input that has these bytes under another name. Digests are compared where a length makes it possible."""
-        if source.size not in self._lengths and not any(size == source.size for size, _ in self._cut):
-            return None
-        digest = self._mac_of(file, source.size).digest()
-        same = self._bookmarks.find_mac(digest, source.size, committed)
-        return self._cut.get((source.size, digest)) if same is None else same.input
+        for ref in sorted(self._ends.get(source.size, ())):
+            known = self._cut[ref]
+            if self._is(source, file, known.input, known.done):
+                return Skipped(source, ref, bool(known.input.adapter))
+        for start in self._bookmarks.starts(source.size) if source.size in self._lengths else ():
+            mac = self._fence.mac_of(file, start, source.size)
+            for portion in self._bookmarks.find(mac, start, source.size):
+                steps = self._bookmarks.steps(portion.input, committed)
+                original = self._bookmarks.input(portion.input)
+                if original is not None and (match := self._is(source, file, original, steps)):
+                    return Skipped(source, portion.input, bool(original.adapter), match.ended)
+        return None
 
-    def _mac_of(self, file: BinaryIO, length: int) -> hmac.HMAC:
-        mac = self._bookmarks.new_mac()
-        file.seek(0)
-        while length > 0 and (block := file.read(min(_BLOCK, length))):
-            mac.update(block)
-            length -= len(block)
-        return mac
+    def _is(self, source: Source, file: BinaryIO, known: Input, steps: Sequence[Step]) -> Match | None:
+        """Whether a source is the beginning of an input up to the end of one of these steps."""
+        last = next((number for number, step in enumerate(steps) if step.to_byte == source.size), None)
+        return None if last is None else self._fence.begins(file, known, steps[: last + 1], same_size_here=False)
 
     def _cuts(self, start: _Start, file: BinaryIO, source: Source) -> Iterator[Cut]:
-        known, step, at, mac = start.input, start.step, start.at, start.mac
+        known, step, at = start.input, start.step, start.at
         whole = known.framing == Framing.DOCUMENT
         rest = b""
         ended = False
@@ -168,6 +224,7 @@ class Cutter:
                 ended = length == len(block)
             rest = block[length:]
             block = block[:length]
+            mac = self._bookmarks.new_mac()
             mac.update(block)
             adapter = known.adapter if understood else ""
             reason = start.reason if understood else "line_too_long"
@@ -175,7 +232,7 @@ class Cutter:
                 Portion(known.ref, step, known.ref, adapter, known.framing, reason, block),
                 at,
                 at + length,
-                mac.copy().digest(),
+                mac.digest(),
             )
             del block
             yield cut

@@ -166,6 +166,13 @@ class PortionReader:
         """Note in the input's own envelope that this piece is the content of a record that the ledger has."""
         self._gaps.setdefault(_STORE_OWNED, []).append(Piece(part, 1, record))
 
+    def leave_out(self, session: str | Identifier | None, owner: Identifier | None, record: bytes) -> None:
+        """Note that what stands between the records of a session is gone with one of them, whose content was ended."""
+        gap = _Gap(session, owner)
+        if gap != _STORE_OWNED:
+            for piece in self._gaps.pop(gap, ()):
+                self.reference(piece.part, record)
+
     def _next_part(self) -> int:
         self._parts += 1
         return self._parts - 1

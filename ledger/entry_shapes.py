@@ -85,6 +85,7 @@ class Reseal(msgspec.Struct, frozen=True):
     segments: list[Range]
     redacted: list[Redacted]
     request: Reference | None = None
+    plan: Sha256 | None = None
 
 
 class Expired(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger import entries, following
@@ -26,13 +26,14 @@ class Erasing(NamedTuple):
     """What is to be erased.
 
     ``subjects``: whose keys and identifiers are destroyed everywhere. ``segments``: by the index of a partition's
-    entry, single segments of it. ``inputs``: (input, step) from which on digests are over content that goes.
+    entry, single segments of it. ``inputs``: the portions (input, step) that hold what goes, whose digests go with it;
+    None looks for them in all partitions, which takes long in a large store.
     ``reference``: further fields of the entry, such as ``request`` and ``plan``.
     """
 
     subjects: Sequence[str] = ()
     segments: Mapping[int, Sequence[int]] = {}
-    inputs: Sequence[tuple[str, int]] = ()
+    inputs: Collection[tuple[str, int]] | None = None
     reference: Mapping[str, Any] = {}
 
 
@@ -46,7 +47,9 @@ class Erased(NamedTuple):
 
 
 def erase(store: Store, what: Erasing, beside: Sequence[tuple[str, dict[str, Any]]] = ()) -> Erased:
-    """Carry out an erasure; its cost does not depend on the size of the store. ``beside``: entries of the same commit.
+    """Carry out an erasure; with ``inputs`` its cost does not depend on the size of the store.
+
+    ``beside``: entries of the same commit.
 
     Identifiers go first, so that nothing more is sealed for these people; then the entry is committed; then the keys
     go. Whoever dies in between has left what `evidence keys reconcile`, or the same call again, completes.
@@ -55,11 +58,13 @@ def erase(store: Store, what: Erasing, beside: Sequence[tuple[str, dict[str, Any
     check_role(store, "erasure")
     act = Destruction(store.keyring)
     identifiers = act.begin(what.subjects) if what.subjects else 0
-    act.forget_bytes(what.inputs)
+    if what.inputs is not None:
+        act.forget_bytes(what.inputs)
     bodies = [("erasure", body) for body in _bodies(what)]
     by: tuple[Any, ...] = ("writer", "privacy") if beside else ("privacy",)
     committed = store.append([*bodies, *beside], by=by)
-    followed = following.follow(store)
+    told = () if what.inputs is None else {entry.index for entry in committed}
+    followed = following.follow(store, told=told)
     return Erased(committed, followed.keys, identifiers, followed.trees)
 
 

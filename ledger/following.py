@@ -6,8 +6,10 @@ The entry comes first, then the keys go: whoever dies between the two leaves wha
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
+from ledger import forgetting
 from ledger.endings import Endings
 from ledger.errors import ErasedError, KeyringError
 from ledger.keyring.destruction import Destruction
@@ -45,15 +47,17 @@ def refuse_behind(store: Store) -> None:
         time.sleep(0.05)
 
 
-def follow(store: Store, *, since: int | None = None) -> Followed:
+def follow(store: Store, *, since: int | None = None, told: Collection[int] = ()) -> Followed:
     """Destroy every key that the ledger says is destroyed, as far as this keyring still has it.
 
     ``since``: the entries up to this one were carried out before; by default the keyring's own memory of that. -1 looks
-    at all again.
+    at all again. ``told``: entries by index of which the keyring was told before which digests of inputs go; for any
+    other that erases a person, all partitions are looked through.
     """
     store.refresh()
     endings, act = store.endings, Destruction(store.keyring)
     since = act.followed() if since is None else since
+    act.forget_bytes(forgetting.portions(store, since, told))
     subjects = sorted(ref for ref, entry in endings.subjects.items() if entry.index > since)
     keys = act.subjects(subjects)
     trees = _trees(store, endings, since)

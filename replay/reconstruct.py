@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from ingest.formats.sealed import REFERENCE, unpack_pieces
+from ingest.formats.sealed import REFERENCE, pieces_of
 from ledger.access import Receipt
 from ledger.errors import ErasedError, EvidenceError, LostError, NotFoundError, UnverifiableError
 from ledger.revealed import Revealed
@@ -89,14 +89,8 @@ def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def _sort_out(row: Revealed, pieces: dict[int, bytes], references: dict[int, str]) -> None:
-    """A record's content is one piece; an envelope holds several, or names records that hold them."""
-    content = row.bytes or b""
-    if row.line["kind"] != "envelope":
-        part = row.line["input"].get("part")
-        if part is not None:
-            pieces[part] = content
-        return
-    for piece in unpack_pieces(content):
+    """What a row holds: bytes of pieces, or the names of records that hold them."""
+    for piece in pieces_of(row.line, row.bytes or b""):
         if piece.type == REFERENCE:
             references[piece.part] = piece.payload.hex()
         else:

@@ -61,6 +61,14 @@ def unpack_pieces(content: bytes) -> list[Piece]:
     return pieces
 
 
+def pieces_of(line: Mapping[str, Any], content: bytes) -> list[Piece]:
+    """What a record holds of the portion that it came with: its own bytes as one piece, or an envelope's pieces."""
+    if line["kind"] == "envelope":
+        return unpack_pieces(content)
+    part = line["input"].get("part")
+    return [] if part is None else [Piece(part, BYTES, content)]
+
+
 def _check(piece: Piece) -> None:
     if not 0 <= piece.part < _MAX_FIELD or len(piece.payload) >= _MAX_FIELD:
         raise FormatError("A piece of an envelope exceeds 32 bits.", part=piece.part)

@@ -1,8 +1,8 @@
 """Bookmarks: which inputs this store has taken in, and how far.
 
-An input is known by keyed digests of its location and of its bytes up to each step, which stand here masked by the
-newest epoch. A step is written before
-the partition that it belongs to is claimed, so it counts only if the ledger lists that partition.
+An input is known by keyed digests of its location and of the bytes of each of its portions, which stand here masked by
+the newest epoch. A step is written before the partition that it belongs to is claimed, so it counts only if the ledger
+lists that partition.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 import hmac
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ledger.clock import utc_now
-from ledger.keyring import tables
-from ledger.keyring.engine import reading
+from ledger.keyring import digests, tables
+from ledger.keyring.digests import Borrowed as Borrowed
+from ledger.keyring.digests import Portion as Portion
+from ledger.keyring.engine import destroying, reading
 from ledger.keyring.keyring import Keyring, new_reference
 
 
@@ -32,9 +35,8 @@ class Input(NamedTuple):
 class Step(NamedTuple):
     """One portion of an input, as one of the partitions that hold it (``path``) sees it.
 
-    ``step`` counts an input's portions from 0; it took bytes ``from_byte`` to ``to_byte``, and ``prefix_mac`` is over
-    all bytes up to there, or None once some of them were erased. It counts once the ledger lists every partition of
-    one ``attempt`` at it.
+    ``step`` counts an input's portions from 0; it took bytes ``from_byte`` to ``to_byte``, and ``mac`` is over those, or
+    None once content of them was ended. It counts once the ledger lists every partition of one ``attempt`` at it.
     """
 
     input: str
@@ -43,7 +45,7 @@ class Step(NamedTuple):
     from_byte: int
     to_byte: int
     step: int
-    prefix_mac: bytes | None
+    mac: bytes | None
 
 
 class Bookmarks:
@@ -103,14 +105,28 @@ class Bookmarks:
             found = table.c.uri_mac == self._keyring.mask(self.uri_mac(uri))
             return connection.execute(select(table.c.input).where(found)).scalar()
 
-    def add_steps(self, steps: Iterable[Step]) -> None:
-        """Steps that one partition will hold; durable when it returns."""
+    def add_steps(self, steps: Iterable[Step], borrowed: Collection[Borrowed] = ()) -> None:
+        """Steps that one partition will hold, and what they borrow; durable when it returns.
+
+        Where what one borrows was ended meanwhile, its digest is left out.
+        """
         rows = [step._asdict() for step in steps]
-        if rows:
-            with self._keyring.writing() as connection:
-                for row in rows:
-                    row["prefix_mac"] = row["prefix_mac"] and self._keyring.mask(row["prefix_mac"])
-                connection.execute(insert(tables.steps), rows)
+        if not rows:
+            return
+        with self._keyring.writing() as connection:
+            digests.lock(connection, {*(row["input"] for row in rows), *(item.lender.input for item in borrowed)})
+            ended = digests.borrow(connection, borrowed)
+            for row in rows:
+                known = row["mac"] is not None and Portion(row["input"], row["step"]) not in ended
+                row["mac"] = self._keyring.mask(row["mac"]) if known else None
+            connection.execute(insert(tables.steps), rows)
+
+    def forget_attempt(self, attempt: str) -> None:
+        """Drop the digests of an attempt that will not be committed as it is: what they are over was erased."""
+        table = tables.steps
+        with destroying(self._keyring.engine) as connection:
+            self._keyring.follow(connection, hold=True)
+            connection.execute(update(table).where(table.c.attempt == attempt).values(mac=None))
 
     def inputs_at(self, uri: str) -> list[Input]:
         """The inputs taken in from this location, newest first."""
@@ -133,19 +149,47 @@ class Bookmarks:
             rows = connection.execute(select(tables.inputs).order_by(tables.inputs.c.created_at)).all()
         return [self._input(row) for row in rows]
 
-    def last_step(self, ref: str, committed: Collection[str]) -> Step | None:
-        """How far an input has been taken in, or None if the ledger holds none of it."""
+    def steps(self, ref: str, committed: Collection[str]) -> list[Step]:
+        """The portions of an input that the ledger holds, in order, up to the first that it does not hold."""
         table = tables.steps
         statement = select(table).where(table.c.input == ref).order_by(table.c.step)
         with self._following() as connection:
-            steps = [self._step(row) for row in connection.execute(statement)]
-        last = None
-        for number in sorted({step.step for step in steps}):
-            done = _committed([step for step in steps if step.step == number], committed)
+            rows = [self._step(row) for row in connection.execute(statement)]
+        found: list[Step] = []
+        for _, same in groupby(rows, key=lambda step: step.step):
+            done = _committed(list(same), committed)
             if done is None:
                 break
-            last = done
-        return last
+            found.append(done)
+        return found
+
+    def last_step(self, ref: str, committed: Collection[str]) -> Step | None:
+        """How far an input has been taken in, or None if the ledger holds none of it."""
+        steps = self.steps(ref, committed)
+        return steps[-1] if steps else None
+
+    def paths(self, portion: Portion, committed: Collection[str]) -> list[str]:
+        """The content paths of the partitions that hold some of a portion, whatever attempt brought it."""
+        table = tables.steps
+        statement = select(table.c.path).where(table.c.input == portion.input, table.c.step == portion.step)
+        with reading(self._keyring.engine) as connection:
+            return sorted(path for path in connection.execute(statement).scalars() if path in committed)
+
+    def lenders(self, portion: Portion) -> list[Portion]:
+        """The portions whose records a portion refers to."""
+        table = tables.borrowed
+        which = (table.c.input == portion.input, table.c.step == portion.step)
+        with reading(self._keyring.engine) as connection:
+            rows = connection.execute(select(table.c.lender, table.c.lender_step).where(*which)).all()
+        return [Portion(row.lender, row.lender_step) for row in rows]
+
+    def forgotten(self) -> list[Input]:
+        """The inputs of which some digest is gone, oldest first."""
+        table, inputs = tables.steps, tables.inputs
+        some = select(table.c.input).where(table.c.mac.is_(None))
+        statement = select(inputs).where(inputs.c.ref.in_(some)).order_by(inputs.c.created_at)
+        with self._following() as connection:
+            return [self._input(row) for row in connection.execute(statement)]
 
     def committed_step(self, ref: str, number: int, committed: Collection[str]) -> Step | None:
         """One portion of an input, if the ledger holds it."""
@@ -177,22 +221,27 @@ class Bookmarks:
         with reading(self._keyring.engine) as connection:
             return set(connection.execute(select(tables.steps.c.to_byte).distinct()).scalars())
 
-    def find_mac(self, prefix_mac: bytes, to_byte: int, committed: Collection[str]) -> Step | None:
-        """A committed step of any input that ends after exactly these bytes."""
+    def starts(self, to_byte: int) -> list[int]:
+        """Where the steps begin that end at this byte."""
+        table = tables.steps
+        statement = select(table.c.from_byte).where(table.c.to_byte == to_byte, table.c.mac.is_not(None)).distinct()
+        with reading(self._keyring.engine) as connection:
+            return sorted(connection.execute(statement).scalars())
+
+    def find(self, mac: bytes, from_byte: int, to_byte: int) -> list[Portion]:
+        """The portions of any input that are exactly these bytes, at this place."""
         table = tables.steps
         with self._following() as connection:
-            masked = self._keyring.mask(prefix_mac)
-            statement = select(table).where(table.c.prefix_mac == masked, table.c.to_byte == to_byte)
-            found = {(row.input, row.step) for row in connection.execute(statement)}
-        steps = (self.committed_step(ref, number, committed) for ref, number in sorted(found))
-        return next((step for step in steps if step is not None and step.prefix_mac == prefix_mac), None)
+            which = (table.c.mac == self._keyring.mask(mac), table.c.from_byte == from_byte, table.c.to_byte == to_byte)
+            rows = connection.execute(select(table.c.input, table.c.step).where(*which).distinct())
+            return sorted(Portion(row.input, row.step) for row in rows)
 
     def _input(self, row: Row[Any]) -> Input:
         uri = self._keyring.open_here(row.epoch, row.ref.encode(), row.sealed_uri)
         return Input(row.ref, row.adapter, row.framing, uri.decode("utf-8", "surrogatepass"))
 
     def _step(self, row: Row[Any]) -> Step:
-        mac = row.prefix_mac and self._keyring.unmask(bytes(row.prefix_mac))
+        mac = row.mac and self._keyring.unmask(bytes(row.mac))
         return Step(row.input, row.path, row.attempt, row.from_byte, row.to_byte, row.step, mac)
 
     @contextmanager

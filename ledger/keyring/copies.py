@@ -109,7 +109,7 @@ _OPENED: Final[dict[Table, Callable[[Keyring, Row[Any]], bool]]] = {
         keyring.open_here(row.epoch, row.ref.encode(), row.sealed_uri) and keyring.unmask(bytes(row.uri_mac))
     ),
     tables.aliases: lambda keyring, row: bool(keyring.unmask(bytes(row.uri_mac))),
-    tables.steps: lambda keyring, row: row.prefix_mac is not None and bool(keyring.unmask(bytes(row.prefix_mac))),
+    tables.steps: lambda keyring, row: row.mac is not None and bool(keyring.unmask(bytes(row.mac))),
     tables.spools: lambda keyring, row: row.wrapped is not None and bool(keyring.unwrap(row.epoch, row.wrapped)),
 }
 

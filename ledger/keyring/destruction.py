@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from ledger.clock import utc_now
-from ledger.keyring import tables
+from ledger.keyring import digests, tables
 from ledger.keyring.engine import destroying, reading
 from ledger.keyring.keyring import Keyring, batches, insert_new
 from ledger.keytree import KeyTree
@@ -83,12 +83,12 @@ class Destruction:
                 connection.execute(update(table).where(table.c.path == path).values(**values))
 
     def forget_bytes(self, steps: Iterable[tuple[str, int]]) -> None:
-        """Drop the digests of inputs from the given (input, step) on: they are over content that was erased."""
-        table = tables.steps
-        with destroying(self._keyring.engine) as connection:
-            for ref, step in sorted(set(steps)):
-                which = (table.c.input == ref, table.c.step >= step)
-                connection.execute(update(table).where(*which).values(prefix_mac=None))
+        """Drop every digest that is over bytes of the given (input, step): content of them was ended."""
+        wanted = set(steps)
+        if wanted:
+            with destroying(self._keyring.engine) as connection:
+                self._keyring.follow(connection, hold=True)
+                digests.forget(connection, wanted)
 
     def survivors(self, references: Collection[str]) -> list[str]:
         """Those of the subjects that have a key or an identifier here, though the ledger says they have none."""

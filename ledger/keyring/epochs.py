@@ -157,7 +157,7 @@ def _identifiers(keyring: Keyring, connection: Connection) -> int:
 def _masked(keyring: Keyring, connection: Connection, old: int) -> dict[str, int]:
     """Mask the digests of inputs again. These columns name no epoch: all of them are under one."""
     moved = {}
-    for column in (tables.inputs.c.uri_mac, tables.aliases.c.uri_mac, tables.steps.c.prefix_mac):
+    for column in (tables.inputs.c.uri_mac, tables.aliases.c.uri_mac, tables.steps.c.mac):
         table = column.table
         found = connection.execute(select(column).where(column.is_not(None)).distinct()).scalars()
         changes = [{"old": bytes(masked), "new": keyring.mask(keyring.unmask(bytes(masked), old))} for masked in found]

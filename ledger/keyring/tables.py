@@ -113,11 +113,23 @@ steps = Table(
     Column("from_byte", BigInteger, nullable=False),
     Column("to_byte", BigInteger, nullable=False),
     Column("step", BigInteger, nullable=False),
-    Column("prefix_mac", LargeBinary),
-    Index("steps_by_mac", "prefix_mac"),
+    Column("mac", LargeBinary),
+    Index("steps_by_mac", "mac"),
+    Index("steps_by_end", "to_byte", "from_byte"),
     Index("steps_by_path", "path"),
 )
-"""``prefix_mac`` is null once content that it is over was erased: a digest of it must not survive."""
+"""``mac`` is null once content that it is over was ended: a digest of it must not survive."""
+
+borrowed = Table(
+    "borrowed",
+    metadata,
+    Column("input", String, primary_key=True),
+    Column("step", BigInteger, primary_key=True),
+    Column("lender", String, primary_key=True),
+    Column("lender_step", BigInteger, primary_key=True),
+    Index("borrowed_by_lender", "lender", "lender_step"),
+)
+"""Portions that hold bytes which are the content of another input's records: their digests go with those."""
 
 spools = Table(
     "spools",

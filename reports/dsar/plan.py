@@ -6,7 +6,7 @@ a blob named by its SHA-256, which is what a second person approves. See docs/FO
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Final
 
@@ -19,7 +19,7 @@ from ledger.standing import ActiveHold
 from ledger.store import Store
 from replay.catalog import Catalog
 from replay.facts import LineFacts, line_facts
-from replay.mentions import Mention, indexed_mentions
+from replay.mentions import Mention
 from replay.persons import OWNER, PersonRow, person_rows
 from reports.dsar.requests import RequestState
 from reports.retention.policy import Policy
@@ -71,15 +71,14 @@ class PlannedRedaction(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """What is to be done for a request.
 
-    ``policy``: SHA-256 of the retention policy that decided. ``population`` and ``mentions``: SHA-256 over the records
-    that were found and over what the mention index had. Rows and redactions stand in the order of the log.
+    ``policy``: SHA-256 of the retention policy that decided. ``population``: SHA-256 over every record and indexed
+    mention that was found. Rows and redactions stand in the order of the log.
     """
 
     request: str
     subjects: list[str]
     policy: str
     population: str
-    mentions: str
     rows: list[PlannedRow]
     redactions: list[PlannedRedaction]
     type: str = msgspec.field(default=TYPE, name="_")
@@ -137,54 +136,36 @@ def load_plan(store: Store, sha256: str) -> Plan:
 
 
 def make_plan(
-    catalog: Catalog, request: RequestState, policy: Policy, searched: Iterable[Mention], as_of: date
+    catalog: Catalog, request: RequestState, policy: Policy, mentions: Sequence[Mention], as_of: date
 ) -> Plan:
     """What is to become of every record of the request's subjects, and of every mention of them in others' content.
 
-    Mentions are those of the index, and those that a search has found besides. ``as_of``: the day for which retention
-    is asked. The same store, mentions and day give the same bytes.
+    ``as_of``: the day for which retention is asked. The same store, mentions and day give the same bytes.
     """
     rows = person_rows(catalog, request.subjects)
-    indexed = indexed_mentions(catalog, request.subjects)
     decider = _Decider(catalog, policy, as_of)
     return Plan(
         request=request.request,
         subjects=sorted(request.subjects),
         policy=policy.sha256,
-        population=_population(rows, request.request),
-        mentions=_mentions(indexed),
+        population=_population(rows, mentions, request.request),
         rows=decider.rows(rows),
-        redactions=decider.redactions([*indexed, *searched], request.subjects),
+        redactions=decider.redactions(mentions, request.subjects),
     )
 
 
-def same_population(catalog: Catalog, plan: Plan) -> bool:
-    """Whether the store holds the same records of the person, and the index the same mentions, as when planned.
+def same_population(catalog: Catalog, plan: Plan, mentions: Sequence[Mention]) -> bool:
+    """Whether the store holds the same records and mentions of the person as when the plan was made.
 
-    What the request itself adds does not count: its own words, and records of who looked. Once the plan has begun to be
-    carried out the index finds less than before, and only the records are compared: a run that died can go on.
+    What the request itself adds does not count: its own words, and records of who looked.
     """
-    return _same(catalog, plan, person_rows(catalog, plan.subjects))
+    rows = person_rows(catalog, plan.subjects)
+    return _population(rows, mentions, plan.request) == plan.population
 
 
-def _same(catalog: Catalog, plan: Plan, rows: Sequence[PersonRow]) -> bool:
-    if _population(rows, plan.request) != plan.population:
-        return False
-    return _has_begun(catalog.store, plan) or _mentions(indexed_mentions(catalog, plan.subjects)) == plan.mentions
-
-
-def _has_begun(store: Store, plan: Plan) -> bool:
-    """Whether the person's identifiers are gone, or an entry says that something was done by this plan."""
-    if all(store.keyring.state(reference) in ("erasing", "erased") for reference in plan.subjects):
-        return True
-    name = digest(plan)
-    return any(
-        entry.value["type"] in ("erasure", "reseal") and entry.value.get("plan") == name
-        for entry in store.history.entries
-    )
-
-
-def changes_since(catalog: Catalog, request: RequestState, plan: Plan, policy: Policy) -> list[str]:
+def changes_since(
+    catalog: Catalog, request: RequestState, plan: Plan, policy: Policy, mentions: Sequence[Mention]
+) -> list[str]:
     """What is no longer as planned: ``policy``, ``population``, ``outcomes`` (a hold came or went); none if all is.
 
     Retention is asked for the day of the plan: that time passes changes no plan. What was carried out of it by a run
@@ -192,23 +173,13 @@ def changes_since(catalog: Catalog, request: RequestState, plan: Plan, policy: P
     """
     name = digest(plan)
     as_of = next(date.fromisoformat(item.at[:10]) for item in reversed(request.events) if item.plan == name)
-    decider = _Decider(catalog, policy, as_of)
-    found = [] if policy.sha256 == plan.policy else ["policy"]
-    rows = person_rows(catalog, plan.subjects)
-    if not _same(catalog, plan, rows):
+    now = make_plan(catalog, request, policy, mentions, as_of)
+    found = ["policy"] if now.policy != plan.policy else []
+    if now.population != plan.population:
         found.append("population")
-    redactions = decider.redactions(_planned_mentions(catalog, plan), plan.subjects)
-    if _differ(decider.rows(rows), plan.rows) or _differ(redactions, plan.redactions):
+    if _differ(now.rows, plan.rows) or _differ(now.redactions, plan.redactions):
         found.append("outcomes")
     return found
-
-
-def _planned_mentions(catalog: Catalog, plan: Plan) -> Iterator[Mention]:
-    """The spans of a plan as mentions again."""
-    numbers = {entry.index: number for number, entry in enumerate(catalog.partitions())}
-    for item in plan.redactions:
-        for start, end in item.spans:
-            yield Mention(item.record_id, numbers[item.entry], item.entry, item.row, "", start, end, "", "")
 
 
 def _differ(
@@ -219,13 +190,10 @@ def _differ(
     return any(item != planned.get(item.record_id, item) and not item.basis.startswith(ALREADY) for item in now)
 
 
-def _population(rows: Iterable[PersonRow], request: str) -> str:
-    items = [[row.record_id, *row.roles] for row in rows if not _of_the_request(row, request)]
+def _population(rows: Iterable[PersonRow], mentions: Iterable[Mention], request: str) -> str:
+    items = [["row", row.record_id, *row.roles] for row in rows if not _of_the_request(row, request)]
+    items += [["mention", item.record_id, f"{item.start:016d}", f"{item.end:016d}"] for item in mentions]
     return entries.sha256(canonical.encode(sorted(items)))
-
-
-def _mentions(mentions: Iterable[Mention]) -> str:
-    return entries.sha256(canonical.encode(sorted({(item.record_id, item.start, item.end) for item in mentions})))
 
 
 def _of_the_request(row: PersonRow, request: str) -> bool:

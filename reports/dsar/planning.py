@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from ledger import notes
@@ -11,6 +11,7 @@ from ledger.errors import RequestRefusedError
 from replay.catalog import Catalog
 from replay.mentions import Mention
 from reports.dsar import register, statements
+from reports.dsar.mentioned import SEARCHED
 from reports.dsar.plan import Plan, digest, keep, make_plan
 from reports.dsar.requests import RequestState
 from reports.retention.policy import Policy
@@ -40,14 +41,16 @@ def plan_request(
     catalog: Catalog,
     state: RequestState,
     policy: Policy,
-    searched: Iterable[Mention] = (),
+    mentions: Sequence[Mention],
     planner: notes.Signer | None = None,
+    *,
+    searched: bool = False,
 ) -> Planned:
     """Plan what is to become of a person's records; nothing is carried out. Planning again gives a plan anew.
 
-    ``searched``: mentions besides those of the index. ``planner``: the planner's own key, which signs the plan's
-    statement and may then not approve it. Where nothing has changed the newest plan stays, with its approvals. Raises
-    RequestRefusedError where there is nothing to plan.
+    ``planner``: the planner's own key, which signs the plan's statement and may then not approve it. Where nothing has
+    changed the newest plan stays, with its approvals. ``searched``: the mentions are also from a search of all content,
+    which is made again before the plan is carried out. Raises RequestRefusedError where there is nothing to plan.
     """
     store = catalog.store
     if state.kind not in PLANNED_KINDS:
@@ -55,7 +58,7 @@ def plan_request(
             f"a plan says what an erasure does; this request is of kind {state.kind}",
             hint="`evidence dsar export` hands a copy over; `correct` and `restrict` need no plan.",
         )
-    plan = make_plan(catalog, state, policy, searched, register.today())
+    plan = make_plan(catalog, state, policy, mentions, register.today())
     if plan.count == 0:
         raise RequestRefusedError(
             "nothing of this person is here to plan for", hint="Close it: `evidence dsar close --reason no_data`."
@@ -68,6 +71,7 @@ def plan_request(
         "planned_by": store.signer("privacy").vkey,
         "population": plan.population,
         "policy": plan.policy,
+        SEARCHED: searched,
     }
     if planner is not None:
         text = statements.statement(store.history.origin, state.request, found)

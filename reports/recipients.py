@@ -1,0 +1,90 @@
+"""Who was handed records of a person: earlier exports, as the ledger lists them (GDPR, Articles 15(1)(c) and 19)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ledger.errors import UsageError
+from ledger.history import Entry
+from ledger.store import Store
+from replay.catalog import Catalog
+from replay.persons import PersonRow, person_rows
+from reports.selection import PeriodSelection, Selection, SessionSelection
+
+IDENTIFIER_TYPE = "recipient"
+MAX_NAME = 200
+
+
+class HandedOut(msgspec.Struct, frozen=True):
+    """A bundle that was exported: when, to whom (a reference; None where nobody was named), and what of a person.
+
+    ``records``: how many of the person's records are in it. ``entry``: index of the ledger's export entry.
+    """
+
+    entry: int
+    at: str
+    sha256: str
+    size: int
+    recipient: str | None
+    with_content: bool
+    selection: dict[str, str]
+    records: int
+
+
+def recipient_reference(store: Store, name: str) -> str:
+    """The random reference of a recipient, made if there is none: the name itself stands in the keyring alone."""
+    name = name.strip()
+    if not name or len(name) > MAX_NAME:
+        raise UsageError(f"a recipient is named by 1 to {MAX_NAME} characters")
+    return store.reference(IDENTIFIER_TYPE, name)
+
+
+def recipient_names(store: Store, handed: Sequence[HandedOut]) -> dict[str, str]:
+    """Reference → name as the keyring has it, in normal form. Whoever shows them writes an access record first."""
+    references = {item.recipient for item in handed if item.recipient is not None}
+    return {
+        reference: identifiers[0].value
+        for reference, identifiers in store.identities.of(references).items()
+        if identifiers
+    }
+
+
+def bundles_with(catalog: Catalog, references: Sequence[str]) -> list[HandedOut]:
+    """The exports that hold records of a person, in the order of the log.
+
+    Recomputed from what each selected: a record that came after an export is not in it. What is only mentioned inside
+    the content of others is not looked for. An erasure changes nothing: lines stay, and so does the answer.
+    """
+    exports = [entry for entry in catalog.store.history.entries if entry.value["type"] == "export"]
+    rows = person_rows(catalog, references) if exports else []
+    found = ((entry, sum(_holds(entry, row) for row in rows)) for entry in exports)
+    return [_handed(entry, number) for entry, number in found if number]
+
+
+def _handed(entry: Entry, records: int) -> HandedOut:
+    value = entry.value
+    return HandedOut(
+        entry=entry.index,
+        at=entry.time,
+        sha256=value["bundle"]["sha256"],
+        size=value["bundle"]["size"],
+        recipient=value.get("recipient"),
+        with_content=value["with_content"],
+        selection=dict(value["selection"]),
+        records=records,
+    )
+
+
+def _holds(entry: Entry, row: PersonRow) -> bool:
+    """Whether the export chose the record: it was in the log then, and it belongs to the selection."""
+    line: dict[str, Any] = {"occurred_at": row.at, "session": row.session}
+    return row.entry < entry.value["checkpoint_size"] and _selection(entry.value["selection"]).matches(line)
+
+
+def _selection(stated: dict[str, str]) -> Selection:
+    if stated["type"] == "session":
+        return SessionSelection(stated["session"])
+    return PeriodSelection(stated.get("from"), stated.get("to"))
