@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -19,6 +19,7 @@ from ledger.standing import ActiveHold
 from ledger.store import Store
 from replay.catalog import Catalog
 from replay.facts import LineFacts, line_facts
+from replay.mentions import Mention
 from replay.persons import OWNER, PersonRow, person_rows
 from reports.dsar.requests import RequestState
 from reports.retention.policy import Policy
@@ -134,34 +135,6 @@ def load_plan(store: Store, sha256: str) -> Plan:
     return decode(data)
 
 
-class Mention(Protocol):
-    """Where a record's content names the person: a byte span."""
-
-    @property
-    def partition(self) -> int:
-        """Its number in the catalog."""
-
-    @property
-    def row(self) -> int:
-        """In the partition."""
-
-    @property
-    def owner(self) -> str:
-        """Whose key protects the content."""
-
-    @property
-    def start(self) -> int:
-        """First byte."""
-
-    @property
-    def end(self) -> int:
-        """Byte behind the last."""
-
-    @property
-    def record_id(self) -> str:
-        """Of the record."""
-
-
 def make_plan(
     catalog: Catalog, request: RequestState, policy: Policy, mentions: Sequence[Mention], as_of: date
 ) -> Plan:
@@ -198,7 +171,8 @@ def changes_since(
     Retention is asked for the day of the plan: that time passes changes no plan. What was carried out of it by a run
     that did not finish is as planned.
     """
-    as_of = next(date.fromisoformat(item.at[:10]) for item in reversed(request.events) if item.plan == digest(plan))
+    name = digest(plan)
+    as_of = next(date.fromisoformat(item.at[:10]) for item in reversed(request.events) if item.plan == name)
     now = make_plan(catalog, request, policy, mentions, as_of)
     found = ["policy"] if now.policy != plan.policy else []
     if now.population != plan.population:
@@ -224,7 +198,8 @@ def _population(rows: Iterable[PersonRow], mentions: Iterable[Mention], request:
 
 def _of_the_request(row: PersonRow, request: str) -> bool:
     """Whether a record comes about by dealing with requests."""
-    return row.source == "evidence" and (row.kind == "access" or row.source_id.startswith(f"{request}/"))
+    own = row.kind == "review" and row.source_id.startswith(f"{request}/")
+    return row.source == "evidence" and (row.kind == "access" or own)
 
 
 _Place = tuple[int, int]

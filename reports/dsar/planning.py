@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 from ledger import notes
 from ledger.errors import RequestRefusedError
 from replay.catalog import Catalog
+from replay.mentions import Mention
 from reports.dsar import register, statements
 from reports.dsar.mentioned import SEARCHED
-from reports.dsar.plan import Mention, Plan, digest, keep, make_plan
+from reports.dsar.plan import Plan, digest, keep, make_plan
 from reports.dsar.requests import RequestState
 from reports.retention.policy import Policy
 

@@ -6,7 +6,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,27 +16,20 @@ from hypothesis import strategies as st
 from ledger import canonical, entries
 from ledger.errors import FormatError, NotFoundError, RequestRefusedError, TamperedError
 from ledger.store import Store
-from replay import catalog
+from replay import access, catalog
 from replay.catalog import Catalog
+from replay.mentions import Mention
 from replay.persons import person_rows
 from reports.dsar import plan as plans
 from reports.dsar.plan import Plan, PlannedRedaction, PlannedRow, changes_since, decode, digest, encode, load_plan
 from reports.dsar.planning import outcomes, plan_request
+from reports.dsar.register import extend, identify
 from reports.dsar.requests import RequestState, find_request
 from reports.retention.policy import DEFAULT, Policy, parse
 
 NADIA = "nadia@example.org"
 AS_OF = date(2026, 11, 24)
 Opened = Callable[..., RequestState]
-
-
-class Spot(NamedTuple):
-    record_id: str
-    partition: int
-    row: int
-    owner: str
-    start: int
-    end: int
 
 
 def policy(*rules: str) -> Policy:
@@ -86,7 +79,7 @@ def request_of(opened: Opened, listed: Catalog) -> Callable[..., RequestState]:
     return lambda **changes: opened(**{"said": {}, **changes})
 
 
-def make(listed: Catalog, state: RequestState, by: Policy = DEFAULT, mentions: Sequence[Spot] = ()) -> Plan:
+def make(listed: Catalog, state: RequestState, by: Policy = DEFAULT, mentions: Sequence[Mention] = ()) -> Plan:
     return plans.make_plan(listed, state, by, mentions, AS_OF)
 
 
@@ -95,11 +88,14 @@ def by_id(listed: Catalog, state: RequestState, plan: Plan) -> dict[str, tuple[s
     return {names[row.record_id]: (row.outcome, row.until, row.basis) for row in plan.rows}
 
 
-def mention(listed: Catalog, *spans: tuple[int, int], text: str = "e1") -> list[Spot]:
+def mention(listed: Catalog, *spans: tuple[int, int], text: str = "e1") -> list[Mention]:
     """Nadia's address in what Emil said."""
     (emil,) = listed.store.keyring.lookup("emil@example.org")
     row = next(row for row in person_rows(listed, [emil]) if row.source_id == text)
-    return [Spot(row.record_id, row.partition, row.row, row.owner, *span) for span in spans or [(10, 27)]]
+    return [
+        Mention(row.record_id, row.partition, row.entry, row.row, row.owner, *span, "search", "email")
+        for span in spans or [(10, 27)]
+    ]
 
 
 def hold(store: Store, **scope: Any) -> str:
@@ -182,7 +178,7 @@ def test_a_mention_is_not_redacted_where_a_hold_is_on_the_record(
 def test_a_mention_in_the_persons_own_content_needs_no_redaction(listed: Catalog, request_of: Opened) -> None:
     state = request_of()
     own = person_rows(listed, state.subjects)[0]
-    spot = Spot(own.record_id, own.partition, own.row, own.owner, 1, 2)
+    spot = Mention(own.record_id, own.partition, own.entry, own.row, own.owner, 1, 2, "search", "email")
 
     assert make(listed, state, mentions=[spot]).redactions == []
 
@@ -297,9 +293,6 @@ def test_another_policy_is_a_change(listed: Catalog, request_of: Opened) -> None
 
 def test_what_the_request_itself_records_is_no_change(listed: Catalog, opened: Opened, store: Store) -> None:
     """Else each word about the request, and each look at the person, would void its plan."""
-    from replay import access
-    from reports.dsar.register import identify
-
     state, plan = plan_request(listed, opened(), DEFAULT, [])
     state = identify(store, state, "account", None, {"by": "Olga"})
     access.record(store, "dsar show", "a look", {})
@@ -328,8 +321,6 @@ def test_no_object_of_the_store_holds_an_identifier_of_the_person(filled: Any, l
     canaries = [NADIA, "canary-requester", "canary-channel", "canary-reason", "canary-checker"]
     said = {"requester": canaries[1], "channel": canaries[2]}
     state = opened(said=said)
-    from reports.dsar.register import extend, identify
-
     state = identify(listed.store, state, "document", b"canary-passport", {"checked_by": canaries[4]})
     state = extend(listed.store, state, "complexity", date(2026, 11, 20), {"reason": canaries[3]})
     listed.sync()
