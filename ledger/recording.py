@@ -71,7 +71,9 @@ def record(
     ``by`` names the keys that sign, the writer's among them. Raises ErasedError where an owner's key was destroyed,
     also by another process meanwhile; then nothing is committed. ``recheck``: see LogWriter.append.
     """
-    store.refresh()
+    foreign = store.refresh()
+    if foreign and recheck is not None:
+        recheck(foreign)
     following.refuse_behind(store)
     owners = {item.owner for item in made}
     rows = [partition_writer.Row.of(_fields(store, item.fields), item.content, item.owner) for item in made]
