@@ -11,9 +11,12 @@ from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, st
 from cli.output import count, emit, note, say, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ledger.standing import ActiveHold
     from ledger.store import Store
     from replay.catalog import Catalog
+    from reports.dsar.said import Said
     from reports.holds import Blocked
 
 ADD_EXAMPLE = "Example: evidence hold add --subject HV-104417 --basis litigation --purpose 'case 2026/17'"
@@ -56,7 +59,7 @@ def add(
         wanted = holds.Wanted(people, found, moment(since), moment(until))
         entry = holds.add(opened, wanted, basis, why)
         opened.publish()
-    _report("hold-add", entry.value["hold"], entry.index, json, "held, as")
+    _report("hold/add", entry.value["hold"], entry.index, json, "held, as")
 
 
 def release(
@@ -73,12 +76,14 @@ def release(
         ended = holds.find(opened, hold)
         entry = holds.release(opened, ended, why)
         opened.publish()
-    _report("hold-release", ended.hold, entry.index, json, "released:")
+    _report("hold/release", ended.hold, entry.index, json, "released:")
 
 
 def listing(
     blocked: Annotated[bool, typer.Option("--blocked", help="What they hold up, which rule won, and why.")] = False,
     rows: Annotated[bool, typer.Option("--rows", help="Like --blocked, row by row.")] = False,
+    words: Annotated[bool, typer.Option("--words", help="Open what was said; writes an access record.")] = False,
+    purpose: PurposeOption = "not stated",
     store: StoreOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -91,18 +96,21 @@ def listing(
 
     with store_of(config, store) as opened:
         found = list(opened.standing.holds.values())
+        told = _said(opened, found, purpose) if words and found else {}
         held: list[Blocked] = []
         if (blocked or rows) and found:
             policy = policies.configured(opened.settings)
             with catalog.opened(opened) as listed:
                 held = list(holds.blocked(listed, policy, found, utc_now(), by_row=rows))
     if json:
-        _emit(found, held if blocked or rows else None)
+        _emit(found, held if blocked or rows else None, told)
         return
     if not found:
         note("no hold is in force")
         return
     _holds(found)
+    for line in _told(told):
+        say(line)
     if blocked or rows:
         say()
         _blocked(held, rows)
@@ -117,6 +125,23 @@ def _people(opened: Store, identifiers: list[str], purpose: str) -> list[str]:
         return []
     access.record(opened, "hold add", purpose, {"identifiers": " ".join(identifiers)})
     return resolve_person(opened, identifiers)
+
+
+def _said(opened: Store, found: list[ActiveHold], purpose: str) -> dict[str, Said]:
+    from replay import access
+    from reports import holds
+
+    receipt = access.record(opened, "hold list", purpose, {"words": "of all holds in force"})
+    told = {hold.hold: holds.said(opened, receipt, hold) for hold in found}
+    return {reference: words for reference, words in told.items() if words is not None}
+
+
+def _told(told: dict[str, Said]) -> Iterator[str]:
+    from replay.visible import one_line
+
+    for reference, item in told.items():
+        words = one_line(" ".join(item.words.values())) if item.state == "verified" else item.state
+        yield f"  {reference[:8]} | {words}"
 
 
 def _session(listed: Catalog, session: str | None) -> str | None:
@@ -182,7 +207,7 @@ def _expiry(item: Blocked) -> str:
     return f"held up since {item.last_day}" if item.overdue else f"after {item.last_day}"
 
 
-def _emit(found: list[ActiveHold], held: list[Blocked] | None) -> None:
+def _emit(found: list[ActiveHold], held: list[Blocked] | None, told: dict[str, Said]) -> None:
     import msgspec
 
     listed: list[dict[str, Any]] = [
@@ -192,12 +217,13 @@ def _emit(found: list[ActiveHold], held: list[Blocked] | None) -> None:
             "since": hold.entry.time,
             "entry": hold.entry.index,
             "record": hold.entry.value.get("record"),
+            "said": told[hold.hold]._asdict() if hold.hold in told else None,
             "scope": hold.entry.value["scope"],
         }
         for hold in found
     ]
     more = {} if held is None else {"blocked": [msgspec.structs.asdict(item) for item in held]}
-    emit("hold-list", {"holds": listed, **more})
+    emit("hold/list", {"holds": listed, **more})
 
 
 GROUP = Group(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.confirming import YesOption, confirm
 from cli.groups import Group, Subcommand
 from cli.options import ConfigOption, JsonOption, StoreOption, store_of
 from cli.output import count, emit, note, say, table
@@ -37,7 +37,7 @@ def check(
 
     found = policies.load(file)
     if json:
-        emit("retention-check", {"policy": found.sha256, "rules": [_rule(rule) for rule in found.rules]})
+        emit("retention/check", {"policy": found.sha256, "rules": [_rule(rule) for rule in found.rules]})
         return
     say(f"{file}: {count(len(found.rules), 'rule')}, SHA-256 {found.sha256}")
     _rules(found)
@@ -55,7 +55,7 @@ def example(
     if name is not None and name not in found:
         raise NotFoundError(f"no example is called {name!a}", hint=f"There are: {', '.join(found)}.")
     if json:
-        emit("retention-example", {"examples": found if name is None else {name: found[name]}})
+        emit("retention/example", {"examples": found if name is None else {name: found[name]}})
         return
     for line in found if name is None else found[name].splitlines():
         say(line)
@@ -86,7 +86,7 @@ def plan(
         unfinished = following.behind(opened)
     if json:
         listed_later = [msgspec.structs.asdict(item) for item in later]
-        emit("retention-plan", {**_as_json(made), "unfinished": unfinished, "deferred": listed_later})
+        emit("retention/plan", {**_as_json(made), "unfinished": unfinished, "deferred": listed_later})
         return
     _show(made)
     _later(later)
@@ -96,16 +96,17 @@ def plan(
 
 def apply(
     digest: Annotated[str | None, typer.Option("--plan", help="Only what this plan lists; its digest.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Whatever is due, without asking: for cron.")] = False,
+    yes: YesOption = False,
     store: StoreOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """End content that has expired: an entry in the ledger, then the partitions' keys, then objects where that is set.
 
-    What an earlier run left undone is completed first. Exit codes: 0 done, or nothing is due; 2 neither --plan nor
-    --yes and nobody to ask; 11 no policy, or the privacy key is missing; 12 the store did not delete all objects,
-    whose content is unreadable all the same; 25 the plan is no longer what is due; 130 not confirmed.
+    What an earlier run left undone is completed first. With --plan exactly what it lists is ended, or nothing; with
+    --yes whatever is due, for cron. Exit codes: 0 done, or nothing is due; 2 not confirmed; 11 no policy, or the
+    privacy key is missing; 12 the store did not delete all objects, whose content is unreadable all the same; 25 the
+    plan is no longer what is due.
     """
     from ledger.clock import utc_now
     from ledger.expiring import complete, sweep
@@ -116,8 +117,7 @@ def apply(
         chosen = _policy(opened, None)
         swept = complete(opened)
         made = make_plan(listed, chosen, utc_now())
-        if not yes:
-            _confirm(made, digest, json)
+        _agreed(made, digest, yes)
         done = carry_out(listed, chosen, made)
         opened.publish()
         swept = _both(swept, sweep(opened)) if made.deleted and made.partitions else swept
@@ -136,19 +136,17 @@ def _policy(opened: Store, file: Path | None) -> Policy:
     return policies.configured(opened.settings) if file is None else policies.load(file)
 
 
-def _confirm(made: RetentionPlan, digest: str | None, json: bool) -> None:
-    from ledger.errors import PlanChangedError, UsageError
+def _agreed(made: RetentionPlan, digest: str | None, yes: bool) -> None:
+    """Raise PlanChangedError for another plan than the one named; where none is, somebody has to agree."""
+    from ledger.errors import PlanChangedError
 
     if digest is not None:
         if digest != made.digest:
             raise PlanChangedError("what is due now is not what this plan lists; nothing was ended")
         return
-    if not made.partitions:
-        return
-    if json or not sys.stdin.isatty():
-        raise UsageError("nobody is there to confirm", hint="Give --plan DIGEST, or --yes.")
-    _show(made)
-    typer.confirm("End this content? It cannot be undone", abort=True)
+    if made.partitions:
+        what = f"This ends the content of {count(made.rows, 'record')} for good (`evidence retention plan` lists them)"
+        confirm(what, made.digest[:8], yes)
 
 
 def _both(one: Swept, other: Swept) -> Swept:
@@ -163,7 +161,7 @@ def _report(made: RetentionPlan, done: Expired, swept: Swept, json: bool) -> Non
     entries = [entry.index for entry in done.entries]
     if json:
         more = {"entries": entries, "trees": done.trees, "objects_deleted": swept.deleted, "refused": swept.refused}
-        emit("retention-apply", {**_as_json(made), **more})
+        emit("retention/apply", {**_as_json(made), **more})
     else:
         if entries:
             say(f"Ended the content of {count(made.rows, 'record')} in {count(len(made.partitions), 'partition')}.")

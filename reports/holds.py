@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ledger.access import Receipt
 from ledger.entry_shapes import Scope
 from ledger.erasing import check_role
 from ledger.errors import NotFoundError, UsageError
@@ -18,6 +19,7 @@ from ledger.recording import NewRecord, record, words
 from ledger.standing import ActiveHold
 from ledger.store import Store
 from replay.catalog import Catalog, session_parts
+from reports.dsar.said import Said, read_words
 from reports.retention.policy import Policy
 from reports.retention.rows import facts_of
 from reports.retention.solver import Facts, covers, decide, expiry
@@ -95,6 +97,17 @@ def _commit(store: Store, body: dict[str, Any], why: str | None) -> Entry:
     made = NewRecord({"kind": "review", "source_id": name}, words(about="hold", why=why), body["hold"])
     done = record(store, [made], lambda ids: [("hold", {**body, "record": ids[0]})], by=("writer", "privacy"))
     return done.entries[-1]
+
+
+def said(store: Store, receipt: Receipt, hold: ActiveHold) -> Said | None:
+    """The words with which a hold was begun; None where there are none. Raises what revealing content raises."""
+    record_id = hold.entry.value.get("record")
+    listed = (item for item in store.history.partitions() if item.seq == hold.entry.seq)
+    for partition in listed if record_id is not None else ():
+        for item in store.reveal(receipt, partition.value, range(partition.value["rows"])):
+            if item.record.hex() == record_id:
+                return Said(item.state, read_words(item.bytes))
+    return None
 
 
 class Blocked(msgspec.Struct, frozen=True):

@@ -31,11 +31,12 @@ def said(store: Store, receipt: Receipt, state: RequestState) -> dict[int, Said]
             rows = range(partition.value["rows"])
             for item in store.reveal(receipt, partition.value, rows, despite_restriction=True):
                 if item.record.hex() == event.record:
-                    found[event.entry] = Said(item.state, _words(item.bytes))
+                    found[event.entry] = Said(item.state, read_words(item.bytes))
     return found
 
 
-def _words(content: bytes | None) -> dict[str, str]:
+def read_words(content: bytes | None) -> dict[str, str]:
+    """The words in the content of a record of adapter note/1, by their label; none where there is none."""
     try:
         value = {} if content is None else canonical.decode(content)
     except FormatError:

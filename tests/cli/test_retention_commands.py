@@ -100,6 +100,8 @@ def test_a_hold_changes_the_plan_and_says_what_it_blocks(configured: Shell) -> N
 
     assert [item["hold"] for item in listed["holds"]] == [added["hold"]]
     assert "HV-104417" not in configured("hold", "list", "--blocked").out
+    assert "Miller" not in configured("hold", "list").out
+    assert f"{added['hold'][:8]} | The Miller case" in configured("hold", "list", "--words", "--purpose", "review").out
     assert all(item["basis"] == f"hold:{added['hold']}" for item in listed["blocked"])
     overdue = sum(item["rows"] for item in listed["blocked"] if item["overdue"])
     held = configured("retention", "plan", "--json").json
