@@ -16,9 +16,16 @@ from ledger.resealing import Redaction, reseal
 from ledger.verify import Verdict
 from reports import holds
 from reports.retention import plan as planning
+from reports.retention.rows import FactsOfRow, facts_of
 
 if TYPE_CHECKING:
     from tests.retention.conftest import MakeShop, Shop
+
+
+def _rows(shop: Shop, number: int) -> list[FactsOfRow]:
+    with shop.opened() as (_, listed):
+        return list(facts_of(listed, number))
+
 
 FIRST, SECOND, THIRD = "2026-01-05", "2026-01-06", "2026-03-10"
 LATER = "2026-06-01T00:00:00Z"
@@ -223,6 +230,41 @@ def test_segments_that_a_redaction_moved_go_along(make_shop: MakeShop) -> None:
     assert set(shop.states().values()) == {"expired"}
     report = shop.installation.verify("deep")
     assert report.verdict is Verdict.INTACT, report.findings
+
+
+def test_a_redacted_segment_on_hold_stays_redacted_and_readable(make_shop: MakeShop) -> None:
+    shop = make_shop(delete_expired="true")
+    ben = shop.reference("ben@example.com")
+    with shop.opened() as (store, _):
+        partition = store.history.partitions()[0]
+        row = next(item.row for item in _rows(shop, 0) if item.facts.owner == ben)
+        reseal(store, partition, {row: Redaction(b'{"gone":true}', "mention")})
+        reference = holds.add(store, holds.Wanted(subjects=[ben]), "audit").value["hold"]
+    _, _, swept = shop.apply("2029-01-01T00:00:00Z")
+
+    states = {name: state for name, state in shop.states().items() if FIRST in name}
+    assert {state for name, state in states.items() if name.startswith("ben")} == {"redacted", "verified"}
+    assert {state for name, state in states.items() if not name.startswith("ben")} == {"expired"}
+    assert swept.deleted == []
+
+    with shop.opened() as (store, _):
+        holds.release(store, holds.find(store, reference))
+    _, _, swept = shop.apply("2029-01-01T00:00:00Z")
+    assert len(swept.deleted) == 4
+    assert set(shop.states().values()) == {"expired"}
+    report = shop.installation.verify("deep")
+    assert report.verdict is Verdict.INTACT, report.findings
+
+
+def test_of_two_runs_at_once_one_ends_it(shop: Shop) -> None:
+    with shop.opened() as (_, listed):
+        made = planning.make_plan(listed, shop.policy, LATER)
+        _, first, _ = shop.apply(LATER)
+        with pytest.raises(PlanChangedError):
+            planning.carry_out(listed, shop.policy, made)
+
+    assert len(first.entries) == 1
+    assert shop.plan(LATER).partitions == []
 
 
 def test_what_was_deleted_before_it_was_published_can_be_published(make_shop: MakeShop) -> None:
