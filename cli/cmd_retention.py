@@ -37,10 +37,13 @@ def check(
 
     found = policies.load(file)
     if json:
-        emit("retention/check", {"policy": found.sha256, "rules": [_rule(rule) for rule in found.rules]})
+        rules = [_rule(rule) for rule in found.rules]
+        emit("retention/check", {"policy": found.sha256, "rules": rules, "warnings": policies.warnings(found)})
         return
     say(f"{file}: {count(len(found.rules), 'rule')}, SHA-256 {found.sha256}")
     _rules(found)
+    for line in policies.warnings(found):
+        note(f"warning: {line}")
 
 
 def example(

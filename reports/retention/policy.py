@@ -7,7 +7,6 @@ name anybody. See docs/RETENTION.md.
 from __future__ import annotations
 
 import hashlib
-import re
 import tomllib
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -22,13 +21,12 @@ from ledger.errors import ConfigError
 from ledger.records import KINDS
 from ledger.settings import Settings
 from reports.retention.durations import Duration
+from reports.retention.patterns import fits, letters, overlap
 
 FORMAT: Final = "evidence/retention-policy/1"
 MAX_BYTES: Final = 64 * 1024
 EXAMPLES: Final = Path(__file__).parent / "examples"
 
-_EXACT: Final = 1 << 16
-"""More than a pattern with wild cards can have letters."""
 _FIELDS: Final = ("classes", "sources", "kinds")
 """In the order in which they decide which of two rules is the more specific."""
 
@@ -86,9 +84,9 @@ class Rule(_Strict):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}\Z")
     basis: str = Field(pattern=r"^[a-z][a-z0-9_.:-]{0,63}\Z")
     words: str = Field(min_length=1, max_length=2000)
-    classes: tuple[Pattern, ...] = Field(default=("*",), min_length=1)
-    sources: tuple[Pattern, ...] = Field(default=("*",), min_length=1)
-    kinds: tuple[Pattern, ...] = Field(default=("*",), min_length=1)
+    classes: tuple[Pattern, ...] = Field(default=("*",), min_length=1, max_length=50)
+    sources: tuple[Pattern, ...] = Field(default=("*",), min_length=1, max_length=50)
+    kinds: tuple[Pattern, ...] = Field(default=("*",), min_length=1, max_length=50)
     erasable: bool = True
     content: Content = Content()
     metadata: Metadata = Metadata()
@@ -96,7 +94,7 @@ class Rule(_Strict):
     @model_validator(mode="after")
     def _known_kinds(self) -> Self:
         for pattern in self.kinds:
-            if not any(_fitting(pattern, kind) for kind in KINDS):
+            if not any(fits(pattern, kind) for kind in KINDS):
                 raise ValueError(f"kinds: {pattern!a} fits no kind of record; there are {', '.join(sorted(KINDS))}")
         return self
 
@@ -104,7 +102,7 @@ class Rule(_Strict):
         """How specific the rule is for such a record, or the name of the field by which it does not fit."""
         found = []
         for field, value in zip(_FIELDS, (retention_class, source, kind), strict=True):
-            fitting = [_letters(pattern) for pattern in getattr(self, field) if _fitting(pattern, value)]
+            fitting = [letters(pattern) for pattern in getattr(self, field) if fits(pattern, value)]
             if not fitting:
                 return field
             found.append(max(fitting))
@@ -113,7 +111,7 @@ class Rule(_Strict):
 
 class _File(_Strict):
     format: Literal["evidence/retention-policy/1"]
-    rule: tuple[Rule, ...] = Field(default=(), max_length=500)
+    rule: tuple[Rule, ...] = Field(default=(), max_length=200)
 
 
 class Looked(NamedTuple):
@@ -200,6 +198,31 @@ def examples() -> dict[str, bytes]:
 _HINT: Final = "See docs/RETENTION.md; `evidence retention example` gives files to begin with."
 
 
+def warnings(policy: Policy) -> list[str]:
+    """Where a rule takes records from another one that protects them longer: allowed, and easily overlooked."""
+    found = []
+    for rule in policy.rules:
+        for general in policy.rules:
+            if rule is general or not _may_win_over(rule, general):
+                continue
+            least = general.content.minimum
+            own = rule.content.minimum
+            if least is not None and (own is None or not _fits(least, own)):
+                found.append(f"where rule {rule.name!a} wins, the minimum {least} of {general.name!a} does not hold")
+            if rule.erasable and not general.erasable:
+                found.append(f"where rule {rule.name!a} wins, what {general.name!a} protects from erasure is erasable")
+    return found
+
+
+def _may_win_over(rule: Rule, general: Rule) -> bool:
+    """Whether a rule is the more specific one for some records that fit both."""
+    pairs = [
+        [(letters(a), letters(b)) for a in getattr(rule, field) for b in getattr(general, field) if overlap(a, b)]
+        for field in _FIELDS
+    ]
+    return any([a for a, _ in chosen] > [b for _, b in chosen] for chosen in product(*pairs))
+
+
 @lru_cache(maxsize=4096)
 def _look(policy: Policy, retention_class: str, source: str, kind: str) -> tuple[Looked, ...]:
     found = [(rule, rule.specificity(retention_class, source, kind)) for rule in policy.rules]
@@ -234,38 +257,7 @@ def _conflict(rules: tuple[Rule, ...]) -> str | None:
 def _tie(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, str] | None:
     """Two patterns that fit some text in common and are equally specific."""
     pairs = product(one, other)
-    return next(((a, b) for a, b in pairs if _letters(a) == _letters(b) and overlap(a, b)), None)
-
-
-def _letters(pattern: str) -> int:
-    """How specific a pattern is: an exact one above all others, then by the number of its letters."""
-    return _EXACT if "*" not in pattern else len(pattern.replace("*", ""))
-
-
-@lru_cache(maxsize=4096)
-def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
-
-
-def _fitting(pattern: str, value: str) -> bool:
-    return _expression(pattern).fullmatch(value) is not None
-
-
-def overlap(one: str, other: str) -> bool:
-    """Whether some text fits both patterns."""
-    # reached[j]: the beginning of ``one`` so far and ``other[:j]`` fit a text in common.
-    reached = [True]
-    for letter in other:
-        reached.append(reached[-1] and letter == "*")
-    for letter in one:
-        row = [reached[0] and letter == "*"]
-        for at, against in enumerate(other, start=1):
-            either = (letter == "*" and (reached[at] or row[at - 1])) or (
-                against == "*" and (row[at - 1] or reached[at])
-            )
-            row.append(either or (letter == against and reached[at - 1]))
-        reached = row
-    return reached[-1]
+    return next(((a, b) for a, b in pairs if letters(a) == letters(b) and overlap(a, b)), None)
 
 
 def _fits(minimum: Duration, maximum: Duration) -> bool:
