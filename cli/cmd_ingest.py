@@ -72,6 +72,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "records": summary.records,
         "partitions": summary.partitions,
         "already_known_records": summary.known,
+        "not_admitted_again": summary.fenced,
         "kinds": dict(summary.kinds),
         "rejected": dict(summary.rejected),
         "input_refs": summary.refs,
@@ -94,8 +95,10 @@ def _print(summary: Summary) -> None:
     if summary.unchanged:
         say(f"{count(summary.unchanged, 'input is', 'inputs are')} in the store already, unchanged.")
     _print_unchanged(summary)
-    if summary.known:
-        say(f"{count(summary.known, 'record')} had been sealed before: referenced, not sealed again.")
+    if summary.known > summary.fenced:
+        say(f"{count(summary.known - summary.fenced, 'record')} had been sealed before: referenced, not sealed again.")
+    if summary.fenced:
+        note(f"{count(summary.fenced, 'record')} had been erased, expired or redacted: not taken in again")
     for reason, number in sorted(summary.rejected.items()):
         note(f"rejected: {count(number, 'document')} ({reason}); their bytes are sealed all the same")
 

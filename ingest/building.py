@@ -35,9 +35,9 @@ def build(job: Job, objects: AppendObjects) -> Conversation:
     for portion in job.portions:
         # The drafts have their own copies: two of a portion at a time are what bounds a worker's memory.
         portion.data = b""
-    fenced = 0
+    before = fenced = 0
     if job.fenced:
-        drafts, fenced = yield from _fence(readers, drafts)
+        drafts, before, fenced = yield from _fence(readers, drafts)
     naming = _Naming(job, readers, drafts)
     naming.take(cast(Keys, (yield naming.wanted())))
     for draft in drafts:
@@ -62,14 +62,15 @@ def build(job: Job, objects: AppendObjects) -> Conversation:
         for place, group in zip(go.places, groups.values(), strict=True)
         if group
     ]
-    yield Done(partitions, fenced + len(known), dict(rejected))
+    yield Done(partitions, before + len(known), dict(rejected), fenced + len(ended))
 
 
 def _fence(
     readers: Sequence[PortionReader], drafts: Sequence[Draft]
-) -> Generator[Answer, Reply, tuple[list[Draft], int]]:
-    """The drafts but for those whose content the ledger has ended by their source's id, and how many those are.
+) -> Generator[Answer, Reply, tuple[list[Draft], int, int]]:
+    """The drafts but for those that stay out because content of a record with their id was ended.
 
+    And how many stay out, and of how many of them it was their own content: others are there once more, and live.
     Before anything is asked of the keyring: what comes again must not enrol anew who was erased.
     """
     own = [draft for draft in drafts if draft.source_id is not None]
@@ -80,7 +81,7 @@ def _fence(
     known, ended = _leave_out(readers, own, some)
     _leave_out_between(readers, drafts, ended)
     out = {id(own[position]) for position in known}
-    return [draft for draft in drafts if id(draft) not in out], len(out)
+    return [draft for draft in drafts if id(draft) not in out], len(out), len(ended)
 
 
 def _planned(drafts: Sequence[Draft], days: list[str]) -> Planned:

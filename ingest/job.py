@@ -104,11 +104,15 @@ class Partition(msgspec.Struct):
 
 
 class Done(msgspec.Struct, tag=True):
-    """Last answer: the partitions, and how many rows of each input were not admitted again."""
+    """Last answer: the partitions, and how many rows were not admitted again.
+
+    ``fenced``: how many of those because their content was ended.
+    """
 
     partitions: list[Partition]
     known: int
     warnings: dict[str, int]
+    fenced: int = 0
 
 
 class Failed(msgspec.Struct, tag=True):

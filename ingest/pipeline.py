@@ -42,7 +42,8 @@ _ATTEMPTS: Final = 5
 
 @dataclass
 class Summary:
-    """What one ingest did. ``known`` counts records that the store had already; ``rejected`` is by reason.
+    """What one ingest did. ``known`` counts records that the store had already, ``fenced`` those of them whose
+    content was erased, expired or redacted; ``rejected`` is by reason.
 
     ``not_understood`` counts those unchanged inputs of which the store has the bytes alone. ``unreadable`` says by
     location why an input could not be read, or not to its end; it is not among the ``inputs`` if none of it was.
@@ -58,6 +59,7 @@ class Summary:
     records: int = 0
     partitions: int = 0
     known: int = 0
+    fenced: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     refs: dict[str, str] = field(default_factory=dict)
@@ -374,6 +376,7 @@ class Pipeline:
         summary.bytes += sum(len(cut.portion.data) for cut in pending.cuts)
         summary.partitions += len(done.partitions)
         summary.known += done.known
+        summary.fenced += done.fenced
         summary.rejected.update(done.warnings)
         for partition in done.partitions:
             summary.records += partition.body["rows"]

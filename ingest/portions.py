@@ -16,7 +16,7 @@ from ingest.formats.base import Framing
 from ingest.formats.detect import HEAD_SIZE, detect, force
 from ingest.inputs import Source, opened
 from ingest.job import Portion
-from ledger.keyring.bookmarks import Bookmarks, Input, Step
+from ledger.keyring.bookmarks import Bookmarks, Forgotten, Input, Step
 
 MAX_DOCUMENT: Final = 256 * 1024 * 1024
 """Bytes of the largest document that is parsed whole; a larger one is sealed as rejected blocks."""
@@ -92,7 +92,7 @@ class Cutter:
         """Which input has a portion that begins and ends at a byte and has a MAC: one that this run has cut."""
         self._starts: dict[int, set[int]] = {}
         """Where those portions begin that end at a byte."""
-        self._ended: list[tuple[Input, list[Step]]] | None = None
+        self._ended: list[Forgotten] | None = None
         """The inputs of which content was ended, once they were asked for."""
 
     def cut(self, source: Source, format_name: str | None) -> Iterator[Cut | Skipped]:
@@ -163,32 +163,37 @@ class Cutter:
     def _forgotten(self, source: Source, file: BinaryIO, understood: _Understood) -> _Start | Skipped | None:
         """What a source is, of the inputs that no digest finds any more: one of them, or one that has grown."""
         if self._ended is None:
-            self._ended = [
-                (known, steps)
-                for known in self._bookmarks.forgotten()
-                if (steps := self._bookmarks.steps(known.ref, self._committed()))
-            ]
-        alias: str | None = None
-        for known, steps in self._ended:
-            last = steps[-1]
-            until = next((step for step in steps if step.to_byte == source.size), None)
+            self._ended = self._bookmarks.forgotten(self._committed())
+        for item in self._ended:
             grown = (
-                source.size > last.to_byte
-                and _continues(known, understood)
-                and _at_line_end(file, last.to_byte, known.framing)
+                max(item.ends) < source.size
+                and _continues(item, understood)
+                and _at_line_end(file, max(item.ends), item.framing)
             )
-            if known.ref in self._cut or (until is None and not grown):
-                continue
-            alias = alias or self._bookmarks.alias(source.uri)
-            here = source.uri == known.uri or alias == known.ref
-            begun = steps if until is None else steps[: until.step + 1]
-            match = self._fence.begins(file, known, begun, same_size_here=here and until is not None)
-            if match is None:
-                continue
-            if until is not None:
-                return Skipped(source, known.ref, bool(known.adapter), match.ended)
-            return _Start(known, steps, understood.reason)
+            if item.ref not in self._cut and (grown or source.size in item.ends):
+                found = self._one_forgotten(source, file, item.ref, understood)
+                if found is not None:
+                    return found
         return None
+
+    def _one_forgotten(
+        self, source: Source, file: BinaryIO, ref: str, understood: _Understood
+    ) -> _Start | Skipped | None:
+        known = self._bookmarks.input(ref)
+        steps = self._bookmarks.steps(ref, self._committed())
+        if known is None or not steps:
+            return None
+        until = next((step.step for step in steps if step.to_byte == source.size), None)
+        if until is None and steps[-1].to_byte > source.size:
+            return None
+        here = until is not None and (source.uri == known.uri or self._bookmarks.alias(source.uri) == ref)
+        begun = steps if until is None else steps[: until + 1]
+        match = self._fence.begins(file, known, begun, same_size_here=here)
+        if match is None:
+            return None
+        if until is not None:
+            return Skipped(source, ref, bool(known.adapter), match.ended)
+        return _Start(known, steps, understood.reason)
 
     def _same_bytes(self, source: Source, file: BinaryIO, committed: set[str]) -> Skipped | None:
         """The input that has these bytes under another name. Digests are compared where a length makes it possible."""
@@ -269,7 +274,7 @@ def _understand(source: Source, file: BinaryIO, format_name: str | None) -> _Und
     return _Understood(found.format.name, str(found.framing), found.reason)
 
 
-def _continues(known: Input, understood: _Understood) -> bool:
+def _continues(known: Input | Forgotten, understood: _Understood) -> bool:
     """Whether an input is still understood as what it began."""
     return (known.adapter, known.framing) == (understood.adapter, understood.framing)
 

@@ -48,6 +48,15 @@ class Step(NamedTuple):
     mac: bytes | None
 
 
+class Forgotten(NamedTuple):
+    """An input of which some digest is gone; ``ends`` are the bytes at which its portions end."""
+
+    ref: str
+    adapter: str
+    framing: str
+    ends: set[int]
+
+
 class Bookmarks:
     """The keyring's bookmarks. ``committed`` arguments are the content paths that the ledger lists."""
 
@@ -186,13 +195,19 @@ class Bookmarks:
             rows = connection.execute(select(table.c.lender, table.c.lender_step).where(*which)).all()
         return [Portion(row.lender, row.lender_step) for row in rows]
 
-    def forgotten(self) -> list[Input]:
+    def forgotten(self, committed: Collection[str]) -> list[Forgotten]:
         """The inputs of which some digest is gone, oldest first."""
         table, inputs = tables.steps, tables.inputs
         some = select(table.c.input).where(table.c.mac.is_(None))
-        statement = select(inputs).where(inputs.c.ref.in_(some)).order_by(inputs.c.created_at)
-        with self._following() as connection:
-            return [self._input(row) for row in connection.execute(statement)]
+        columns = select(inputs.c.ref, inputs.c.adapter, inputs.c.framing, table.c.to_byte, table.c.path)
+        joined = columns.join(table, table.c.input == inputs.c.ref).where(inputs.c.ref.in_(some))
+        found: dict[str, Forgotten] = {}
+        with reading(self._keyring.engine) as connection:
+            for row in connection.execute(joined.order_by(inputs.c.created_at, inputs.c.ref)):
+                if row.path in committed:
+                    item = found.setdefault(row.ref, Forgotten(row.ref, row.adapter, row.framing, set()))
+                    item.ends.add(row.to_byte)
+        return list(found.values())
 
     def committed_step(self, ref: str, number: int, committed: Collection[str]) -> Step | None:
         """One portion of an input, if the ledger holds it."""

@@ -249,5 +249,7 @@ def test_who_borrows_from_a_portion_loses_its_digest_with_it_whichever_comes_fir
     Destruction(keyring).forget_bytes([lent])
     bookmarks.add_steps([step(late, 0, b"c", "content/c")], [Borrowed(Portion(late, 0), lent)])
     bookmarks.add_steps([step(apart, 0, b"d", "content/d")])
-    assert [known.ref for known in bookmarks.forgotten()] == [lender, early, late]
+    committed = {f"content/{name}" for name in "abcd"}
+    assert [known.ref for known in bookmarks.forgotten(committed)] == [lender, early, late]
+    assert bookmarks.forgotten(set()) == []
     assert bookmarks.lenders(Portion(late, 0)) == [lent]

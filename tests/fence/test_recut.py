@@ -61,7 +61,8 @@ def test_no_record_of_the_erased_person_is_sealed_and_nobody_is_enrolled_again(
     enrolled: Callable[..., list[str]],
 ) -> None:
     paths = write_cut(erased.parent, lines, cut)
-    installation.ingest(*paths)
+    summary = installation.ingest(*paths)
+    assert summary.fenced == sum(b"ana@" in line for path in paths for line in path.read_bytes().splitlines())
     content = shown(installation)
     assert b"ana " not in content
     assert b"bo said" in content
