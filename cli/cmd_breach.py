@@ -18,7 +18,7 @@ EXAMPLE = "Example: evidence breach --partitions 'events/date=2026-11-*' --purpo
 def breach(
     partitions: Annotated[
         list[str] | None,
-        typer.Option("--partitions", help="Copied objects: entry or range, day, path with *, or all. Repeatable."),
+        typer.Option("--partitions", help="Copied objects: a day or month, path with *, entry or range 17..40, all."),
     ] = None,
     key_epoch: Annotated[
         int | None, typer.Option("--key-epoch", min=1, help="Epoch of the keyring whose keys became known.")

@@ -72,8 +72,10 @@ class Breach(NamedTuple):
 
 
 def of_partitions(store: Store, patterns: Sequence[str]) -> list[Entry]:
-    """The partitions that patterns name: ``all``; a day, month or year (``2026-11``); a number of an entry or a range of
-    them (``17``, ``17..40``); an object's path, also with ``*`` and ``?``.
+    """The partitions that patterns name.
+
+    A pattern is ``all``; a day, month or year (``2026-11``); a number of an entry or a range of them (``17``,
+    ``17..40``); or an object's path, also with ``*`` and ``?``.
 
     Raises NotFoundError for a pattern that names none.
     """
@@ -147,7 +149,7 @@ class _Tally:
         self.sources[state][source] += number
 
     def share(self, store: Store, state: str) -> Share:
-        roles = {role: refs for role, refs in sorted(self.subjects[state].items())}
+        roles = dict(sorted(self.subjects[state].items()))
         people = {ref for role, refs in roles.items() if role not in _NO_PERSON for ref in refs}
         return Share(
             self.kinds[state].total(),
