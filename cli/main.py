@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from cli import (
     cmd_accesses,
+    cmd_breach,
     cmd_dsar,
     cmd_export,
     cmd_hold,
@@ -61,6 +62,7 @@ COMMANDS = (
     ("export", cmd_export.export, cmd_export.EXAMPLE, "Make a bundle that verifies offline."),
     ("verify-bundle", cmd_verify_bundle.verify_bundle, cmd_verify_bundle.EXAMPLE, "Verify such a bundle."),
     ("accesses", cmd_accesses.accesses, cmd_accesses.EXAMPLE, "Who looked at what in this store."),
+    ("breach", cmd_breach.breach, cmd_breach.EXAMPLE, "Count who and what a breach has reached."),
     ("seal", cmd_seal.seal, cmd_seal.EXAMPLE, "Seal what waits, publish a checkpoint."),
 )
 """Name, function, example, and what it is in a list: short enough that a terminal of 80 columns does not cut it."""

@@ -24,8 +24,6 @@ _CONFIG: Final = Config(
     user_agent_extra="evidence",
 )
 _ALIAS: Final = "alias/"
-_GONE: Final = ("NotFoundException",)
-_PENDING: Final = ("KMSInvalidStateException",)
 
 
 class KmsKey:
@@ -90,18 +88,18 @@ class KmsKey:
 
     def _deleted(self, arn: str, days: int) -> str:
         """When a KMS key is deleted, which is scheduled if it was not."""
+        key = arn.rpartition("/")[2]
         try:
-            answer = self._client.schedule_key_deletion(KeyId=arn, PendingWindowInDays=days)
-            return _time(answer["DeletionDate"])
+            known = self._client.describe_key(KeyId=key)["KeyMetadata"]
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in _GONE:
+            if error.response["Error"]["Code"] == "NotFoundException":
                 return utc_now()
-            if code not in _PENDING:
-                raise _failed("schedule_key_deletion", code) from None
+            raise _failed("describe_key", error.response["Error"]["Code"]) from None
         except BotoCoreError as error:
-            raise _failed("schedule_key_deletion", type(error).__name__) from None
-        return _time(self._ask("describe_key", KeyId=arn)["KeyMetadata"]["DeletionDate"])
+            raise _failed("describe_key", type(error).__name__) from None
+        if known["KeyState"] != "PendingDeletion":
+            known = self._ask("schedule_key_deletion", KeyId=key, PendingWindowInDays=days)
+        return _time(known["DeletionDate"])
 
     def _arn(self) -> str:
         """The KMS key that wraps now."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from ledger.errors import ConfigError, KeyringError
 
@@ -49,7 +49,13 @@ def open_engine(url: str) -> Engine:
         parsed = URL.create("sqlite", database=url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else make_url(url)
     except ArgumentError:
         raise ConfigError("the keyring URL is no database URL") from None
-    engine = create_engine(parsed)
+    try:
+        engine = create_engine(parsed)
+    except (ModuleNotFoundError, NoSuchModuleError):
+        raise ConfigError(
+            "the driver of the keyring's database is not installed",
+            hint="For postgresql+psycopg:// install evidence-ledger[postgres].",
+        ) from None
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)

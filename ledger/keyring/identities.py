@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from sqlalchemy import select
@@ -39,3 +40,19 @@ class Identities:
                     value = bytes.fromhex(opened["value"]).decode("utf-8", "surrogatepass")
                     found[opened["ref"]].append(Identifier(row.type, value))
         return {reference: sorted(identifiers) for reference, identifiers in found.items()}
+
+    def types_of(self, references: Iterable[str]) -> dict[str, int]:
+        """How many of the references have an identifier of each type; no identifier is opened."""
+        table = tables.identifiers
+        found: set[tuple[str, bytes]] = set()
+        with reading(self._keyring.engine) as connection:
+            self._keyring.follow(connection)
+            macs = [
+                self._keyring.subject_mac(reference, epoch)
+                for reference in set(references)
+                for epoch in self._keyring.live_epochs()
+            ]
+            for batch in batches(sorted(macs)):
+                statement = select(table.c.type, table.c.subject_mac).where(table.c.subject_mac.in_(batch))
+                found.update((row.type, bytes(row.subject_mac)) for row in connection.execute(statement))
+        return dict(sorted(Counter(kind for kind, _ in found).items()))

@@ -48,3 +48,21 @@ class Links:
                     linked.update(connection.execute(select(table.c.other).where(table.c.ref.in_(batch))).scalars())
                 new = linked - found
         return sorted(found)
+
+    def persons(self, references: Iterable[str]) -> int:
+        """How many people these references are: those that are linked, also by way of others, are one."""
+        table = tables.subject_links
+        wanted, counted = set(references), 0
+        others: dict[str, set[str]] = {}
+        with reading(self._keyring.engine) as connection:
+            for row in connection.execute(select(table.c.ref, table.c.other)):
+                others.setdefault(row.ref, set()).add(row.other)
+        while wanted:
+            counted += 1
+            new = {wanted.pop()}
+            seen = set(new)
+            while new:
+                new = {other for reference in new for other in others.get(reference, ())} - seen
+                seen |= new
+            wanted -= seen
+        return counted

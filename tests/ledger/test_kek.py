@@ -64,3 +64,85 @@ def test_what_is_no_key_is_refused_without_showing_it(provider: str, monkeypatch
     with pytest.raises(ConfigError) as caught:
         kek.open_kek(provider)
     assert "secret" not in caught.value.message
+
+
+def test_two_keys_while_they_are_changed(tmp_path: Path) -> None:
+    """The first wraps, all unwrap; another process that has the file open follows."""
+    path = tmp_path / "kek.key"
+    kek.create_kek_file(path)
+    provider, other = kek.open_kek(f"file:{path}"), kek.open_kek(f"file:{path}")
+    old = provider.wrap(KEY, STORE)
+
+    provider.renew(old)
+    new = provider.wrap(KEY, STORE)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert new != old
+    assert len(path.read_bytes().split()) == 2
+    for one in (provider, other, kek.open_kek(f"file:{path}")):
+        assert one.unwrap(old, STORE) == one.unwrap(new, STORE) == KEY
+    provider.renew(old)
+    assert provider.wrap(KEY, STORE) == new, "a key that is new already is taken"
+
+    text = path.read_bytes()
+    provider.retire(new, [old], 7)
+
+    assert path.read_bytes() == text.splitlines(keepends=True)[0]
+    assert sorted(tmp_path.iterdir()) == [path]
+    for one in (provider, kek.open_kek(f"file:{path}")):
+        assert one.unwrap(new, STORE) == KEY
+        with pytest.raises(KeyringError):
+            one.unwrap(old, STORE)
+
+
+def test_the_old_bytes_are_overwritten(tmp_path: Path) -> None:
+    """A second name for the old file shows what becomes of its bytes."""
+    path = tmp_path / "kek.key"
+    kek.create_kek_file(path)
+    provider = kek.open_kek(f"file:{path}")
+    old, text = provider.wrap(KEY, STORE), path.read_bytes()
+    provider.renew(old)
+    (tmp_path / "seen").hardlink_to(path)
+    assert text.strip() in (tmp_path / "seen").read_bytes()
+    provider.retire(provider.wrap(KEY, STORE), [old], 7)
+    assert text.strip() not in (tmp_path / "seen").read_bytes()
+
+
+def test_no_key_is_retired_where_none_opens_what_lives(tmp_path: Path) -> None:
+    path = tmp_path / "kek.key"
+    kek.create_kek_file(path)
+    provider = kek.open_kek(f"file:{path}")
+    old = provider.wrap(KEY, STORE)
+    provider.renew(old)
+    text = path.read_bytes()
+    with pytest.raises(ConfigError, match="none is destroyed"):
+        provider.retire(bytes(40), [old], 7)
+    assert path.read_bytes() == text
+
+
+def test_an_order_that_somebody_changed_costs_no_living_key(tmp_path: Path) -> None:
+    path = tmp_path / "kek.key"
+    kek.create_kek_file(path)
+    provider = kek.open_kek(f"file:{path}")
+    old = provider.wrap(KEY, STORE)
+    provider.renew(old)
+    new = provider.wrap(KEY, STORE)
+    path.write_bytes(b"".join(reversed(path.read_bytes().splitlines(keepends=True))))
+    provider.retire(new, [old], 7)
+    assert kek.open_kek(f"file:{path}").unwrap(new, STORE) == KEY
+
+
+def test_in_the_environment_a_person_brings_the_new_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (base64.b64encode(key).decode() for key in (KEY, KEY[::-1]))
+    monkeypatch.setenv("TEST_KEK", first)
+    provider = kek.open_kek("env:TEST_KEK")
+    old = provider.wrap(KEY, STORE)
+    with pytest.raises(ConfigError, match="no new key") as caught:
+        provider.renew(old)
+    assert "NEW,OLD" in caught.value.next_step
+    monkeypatch.setenv("TEST_KEK", f"{second},{first}")
+    provider = kek.open_kek("env:TEST_KEK")
+    provider.renew(old)
+    new = provider.wrap(KEY, STORE)
+    assert provider.unwrap(old, STORE) == provider.unwrap(new, STORE) == KEY
+    assert provider.retire(new, [old], 7).depends_on == "operator"
