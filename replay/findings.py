@@ -15,7 +15,7 @@ from ledger.store import Store
 from replay.catalog import Catalog
 from replay.detectors.values import SHAPES
 from replay.mention_index import State
-from replay.mentions import Mention, index_state, indexed_mentions, mentions_of
+from replay.mentions import Mention, index_state, mentions_of
 from replay.persons import PersonRow, is_session, known_references, person_rows, readings
 from replay.search import Scope, Searched, search_mentions
 
@@ -79,7 +79,8 @@ def find(
     references = known(store, identifiers)
     rows = person_rows(catalog, references)
     typed = typed_identifiers(store, identifiers)
-    mentions = {*indexed_mentions(catalog, references), *mentions_of(catalog, typed, references)}
+    named = [item for listed in store.identities.of(references).values() for item in listed]
+    mentions = set(mentions_of(catalog, [*named, *typed], references))
     searched = None
     if scope is not None:
         as_typed = [Identifier(TYPED, text) for text in identifiers if not known_references(store, text)]
