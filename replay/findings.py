@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -12,10 +13,14 @@ from ledger.keyring.identifiers import Identifier
 from ledger.settings import DetectorPattern
 from ledger.store import Store
 from replay.catalog import Catalog
+from replay.detectors.values import SHAPES
 from replay.mention_index import State
-from replay.mentions import Mention, index_state, indexed_mentions, mentions_of
+from replay.mentions import Mention, index_state, mentions_of
 from replay.persons import PersonRow, is_session, known_references, person_rows, readings
 from replay.search import Scope, Searched, search_mentions
+
+TYPED: Final = "as_typed"
+"""The type of a value that was searched for though nothing is known of it."""
 
 
 class SessionFound(msgspec.Struct, frozen=True):
@@ -74,10 +79,12 @@ def find(
     references = known(store, identifiers)
     rows = person_rows(catalog, references)
     typed = typed_identifiers(store, identifiers)
-    mentions = {*indexed_mentions(catalog, references), *mentions_of(catalog, typed, references)}
+    named = [item for listed in store.identities.of(references).values() for item in listed]
+    mentions = set(mentions_of(catalog, [*named, *typed], references))
     searched = None
     if scope is not None:
-        searched = search_mentions(catalog, receipt, references, scope, names, typed)
+        as_typed = [Identifier(TYPED, text) for text in identifiers if not known_references(store, text)]
+        searched = search_mentions(catalog, receipt, references, scope, names, typed or as_typed)
         mentions.update(searched.mentions)
     ordered = sorted(mentions, key=lambda item: (item.partition, item.row, item.start, item.end, item.detector))
     return Findings(
@@ -92,12 +99,13 @@ def find(
 
 
 def typed_identifiers(store: Store, texts: Sequence[str]) -> list[Identifier]:
-    """What texts can be as identifiers: as they state, or under every type that detectors find."""
+    """What texts can be as identifiers: as they state, or under every type that detectors find and that they can be."""
     found: dict[Identifier, None] = {}
     types = [item.type if isinstance(item, DetectorPattern) else item for item in store.settings.detectors]
     for text in texts:
         stated = [Identifier(kind, value) for kind, value in readings(text) if not is_session(kind)]
-        found.update(dict.fromkeys([*stated, *(Identifier(kind, text) for kind in types)]))
+        fitting = [kind for kind in types if kind not in SHAPES or SHAPES[kind].fullmatch(text)]
+        found.update(dict.fromkeys([*stated, *(Identifier(kind, text) for kind in fitting)]))
     return list(found)
 
 

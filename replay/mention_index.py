@@ -126,7 +126,7 @@ class MentionIndex:
 
     def _prepare(self) -> None:
         """Make the tables, anew where they are of another version or under other keys."""
-        with self._connection:
+        with self._writing():
             try:
                 meta = dict(self._connection.execute("SELECT name, value FROM meta").fetchall())
             except sqlite3.OperationalError:
@@ -143,7 +143,7 @@ class MentionIndex:
     def _follow(self, *, told: bool) -> None:
         """Drop what the ledger has ended or moved since."""
         endings = self._store.endings
-        with self._connection:
+        with self._writing():
             followed = int(self._connection.execute("SELECT value FROM meta WHERE name = 'followed'").fetchone()[0])
             if not told and any(entry.index > followed for entry in endings.subjects.values()):
                 # Whose rows these are nothing here says: an erasure deletes their identifiers.
@@ -154,8 +154,15 @@ class MentionIndex:
             ).fetchall():
                 if touched != self._touched(path) or restricted not in (None, self._restricted()):
                     self._drop(part)
-            if not told:
+            if not told and followed != endings.last:
                 self._set_followed(endings.last)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction in which no other process writes."""
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
 
     def _set_followed(self, index: int) -> None:
         self._connection.execute("UPDATE meta SET value = ? WHERE name = 'followed'", [str(index).encode()])
@@ -175,20 +182,23 @@ class MentionIndex:
 
     # -- filling
 
-    def wanting(self, entry: Entry, detectors: Sequence[Detector]) -> list[Detector]:
-        """The detectors, as they are now, that have not read a partition."""
-        path = entry.value["content"]["path"]
-        rows = self._connection.execute(
-            "SELECT detector, digest FROM scans JOIN parts USING (part) WHERE path = ?", [path]
-        ).fetchall()
-        done = dict(rows)
-        return [detector for detector in detectors if done.get(detector.name) != detector.digest]
+    def wanting(self, partitions: Iterable[Entry], detectors: Sequence[Detector]) -> list[tuple[Entry, list[Detector]]]:
+        """Partitions that detectors, as they are now, have not read, each with these detectors."""
+        rows = self._connection.execute("SELECT path, detector, digest FROM scans JOIN parts USING (part)")
+        done = {(path, name): digest for path, name, digest in rows.fetchall()}
+        found = []
+        for entry in partitions:
+            path = entry.value["content"]["path"]
+            wanted = [detector for detector in detectors if done.get((path, detector.name)) != detector.digest]
+            if wanted:
+                found.append((entry, wanted))
+        return found
 
     def put(self, entry: Entry, detectors: Sequence[Detector], reading: Reading) -> None:
         """Replace what detectors have found in a partition."""
         path = entry.value["content"]["path"]
         restricted = self._restricted() if reading.restricted else None
-        with self._connection:
+        with self._writing():
             self._connection.execute(
                 "INSERT INTO parts (path, touched, rows, unread, restricted, scanned_at) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (path) DO UPDATE SET rows = excluded.rows, unread = excluded.unread, "
@@ -214,7 +224,7 @@ class MentionIndex:
 
     def forget_detectors(self, kept: Collection[str]) -> None:
         """Drop what detectors have found that are configured no longer."""
-        with self._connection:
+        with self._writing():
             for (name,) in self._connection.execute("SELECT DISTINCT detector FROM scans").fetchall():
                 if name not in kept:
                     self._connection.execute("DELETE FROM mentions WHERE detector = ?", [name])
@@ -243,7 +253,7 @@ class MentionIndex:
 
     def state(self, partitions: Sequence[Entry], detectors: Sequence[Detector]) -> State:
         """What the index covers of the given partitions."""
-        missing = tuple(entry.index for entry in partitions if self.wanting(entry, detectors))
+        missing = tuple(entry.index for entry, _ in self.wanting(partitions, detectors))
         oldest, unread = self._connection.execute("SELECT min(scanned_at), sum(unread) FROM parts").fetchone()
         scanned = len(partitions) - len(missing)
         names = tuple(detector.name for detector in detectors)
@@ -258,7 +268,7 @@ class MentionIndex:
         """
         owner_macs = sorted({self._keys.owner_mac(owner) for owner in owners})
         deleted = 0
-        with self._connection:
+        with self._writing():
             for column, values in (("mac", macs), ("owner", owner_macs)):
                 for batch in _batches(values):
                     marks = ", ".join("?" * len(batch))

@@ -96,7 +96,7 @@ def scan(catalog: Catalog, receipt: Receipt, progress: Callable[[int, int], None
     unread: Counter[str] = Counter()
     with mention_index.opened(store) as index:
         index.forget_detectors([detector.name for detector in detectors])
-        waiting = [(entry, wanted) for entry in catalog.partitions() if (wanted := index.wanting(entry, detectors))]
+        waiting = index.wanting(catalog.partitions(), detectors)
         for entry, wanted in waiting:
             reading, states = _read(catalog, receipt, entry, wanted)
             index.put(entry, wanted, reading)

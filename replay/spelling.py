@@ -20,7 +20,8 @@ _GAP: Final = r"(?:[\s.\-/]|\s?[()]\s?)?"
 _TRUNK: Final = rf"(?:\(?0\)?{_GAP})?"
 _BETWEEN: Final = r"(?:[\s.,_\-+]{1,4}|%20)"
 _FIELDS: Final = r'"\s{0,4},\s{0,20}"\w{1,32}"\s{0,4}:\s{0,4}"'
-_SHORTEST_NATIONAL: Final = 7
+_SHORTEST_NUMBER: Final = 6
+"""Digits of a telephone number; fewer are searched for like any other value."""
 
 
 class Term:
@@ -47,7 +48,7 @@ def terms(identifiers: Iterator[Identifier] | list[Identifier], names: Iterator[
 def _pattern(identifier: Identifier) -> str:
     kind, value = identifier.type, fold(identifier.value).strip()
     digits = "".join(filter(str.isdigit, value))
-    if kind == "phone" and len(digits) >= FEWEST:
+    if kind == "phone" and len(digits) >= _SHORTEST_NUMBER:
         return _phone(digits, international=value.startswith("+"))
     if kind in ("iban", "card"):
         return rf"(?<![^\W_]){_spaced(filter(str.isalnum, value), '[ -]?')}(?![^\W_])"
@@ -66,7 +67,7 @@ def _phone(digits: str, *, international: bool) -> str:
     if international:
         for code in (1, 2, 3):
             home = digits[code:]
-            if len(home) >= _SHORTEST_NATIONAL:
+            if len(home) >= _SHORTEST_NUMBER:
                 abroad = rf"(?:(?:\+|00)?{_GAP}{_spaced(digits[:code], _GAP)}{_GAP})?"
                 forms.append(rf"{abroad}{_TRUNK}{_spaced(home, _GAP)}")
     else:

@@ -26,7 +26,8 @@ _SIMPLE: Final = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n
 _TWO: Final = [(f"\\{letter}", character) for letter, character in _SIMPLE.items() if letter != "\\"]
 _MAX_MARKS: Final = 32
 """Marks that are normalised with one character: putting thousands in order takes quadratic time."""
-_RUN: Final = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
+_RUN: Final = re.compile(r"[\x00-\x7f]?[^\x00-\x7f\udc80-\udcff]+")
+"""What normalising can change; bytes that are no text stand for themselves."""
 _IGNORED: Final = re.compile(
     "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )

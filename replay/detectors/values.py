@@ -32,6 +32,14 @@ def emails(text: str) -> Iterator[Found]:
         at = text.find("@", at + 1)
 
 
+SHAPES: Final = {
+    "email": re.compile(r"[^@\s]+@[^@\s]+"),
+    "phone": re.compile(r"\+?[\d\s().\-/]{6,24}"),
+    "iban": re.compile(r"\s*[A-Za-z]{2}\d\d[A-Za-z0-9 -]{11,40}"),
+    "card": re.compile(r"[\d -]{12,24}"),
+}
+"""What a value without a stated type must look like to be taken for one of a built-in type."""
+
 _GAP: Final = r"(?:[\s.\-/]|\s?[()]\s?)?"
 _PHONE: Final = re.compile(
     rf"(?<![\w+/-])(?<!\d[.,])(?:"

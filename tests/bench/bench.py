@@ -41,6 +41,9 @@ else:  # run as a script, Python looks for modules in this folder; "tests" is no
     from figures import Row
 
 SESSION_COLUMN = {"single": "session", "history": "session_id"}
+USER_COLUMN = {"single": "subjects.end_user[1].id", "history": "end_user"}
+SMALL = 10_000
+"""Events of the store that an erasure in a larger one is compared with."""
 HELP_RUNS = 10
 QUICK_EVENTS = 20_000
 RUNS = 3
@@ -90,6 +93,8 @@ class Bench:
         for kind, what in (("lines", "verify deep, lines"), ("content", "verify deep, with content")):
             self._deep(kind, what, goal)
         self._open(goal["open a session, faster"], goal["open a session, p50"])
+        self._find(goal["find a person, faster"], goal["find a person, p50"])
+        self._erase(goal["erase a person, p50"], goal["erase a person, against 10,000 events"])
 
     def _note(self, printed: str) -> None:
         """What the workload is like, from the words of the program that wrote it."""
@@ -164,6 +169,32 @@ class Bench:
         mean = measured["rows"]
         self.notes.append(f"{self.name}: the sessions opened have {mean:.0f} events on average")
 
+    def _find(self, faster: figures.Goal, goal: figures.Goal) -> None:
+        measured = processes.script("finding.py", str(self.config), str(self.parquet), USER_COLUMN[self.shape])
+        own, other = (1000 * median(measured[side]) for side in ("ours", "plain"))
+        here, there = figures.amount(own, "ms"), figures.amount(other, "ms")
+        ratio = figures.amount(other / own, figures.TIMES)
+        self.rows += [
+            Row(self.name, "find a person, faster", here, there, ratio, other / own, faster),
+            figures.alone(self.name, "find a person, p50", goal, own, there),
+        ]
+        self.notes.append(f"{self.name}: the people found have {measured['rows']:.0f} events on average")
+
+    def _erase(self, goal: figures.Goal, same: figures.Goal) -> None:
+        """Last, since the store is another one after it."""
+        small = Bench(self.shape, min(SMALL, self.events), 1, 0, self.folder / "small", self.evidence)
+        small.folder.mkdir(exist_ok=True)
+        processes.text("workload.py", self.shape, str(small.events), str(small.log), "--malformed", "0")
+        processes.text_of(small._ingest_command())
+        own, other = (median(processes.script("erasing.py", str(bench.config))["seconds"]) for bench in (self, small))
+        shutil.rmtree(small.folder)
+        here, there = figures.amount(own, "s"), figures.amount(other, "s")
+        ratio = figures.amount(own / other, figures.TIMES)
+        self.rows += [
+            figures.alone(self.name, "erase a person, p50", goal, own),
+            Row(self.name, "erase a person, against 10,000 events", here, there, ratio, own / other, same),
+        ]
+
 
 def help_row(evidence: Sequence[str]) -> Row:
     """What `evidence --help` costs over starting Python."""
@@ -197,7 +228,8 @@ def machine() -> list[str]:
         "ours and plain: medians; ratio: median of the ratios of pairs of runs, which take turns",
         "peak memory: sum of PSS of all processes, sampled every 50 ms in a run that is not timed",
         "stored bytes: store, keyring, keys and configuration, without the cache; plain is the Parquet file",
-        "verify deep: in one process, warm; open a session: p50, warm, access record included",
+        "verify deep: in one process, warm; open a session, find a person: p50, warm, access record included",
+        "erase a person: until the keys are gone; plain is the same in a store of 10,000 events",
     ]
 
 

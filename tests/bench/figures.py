@@ -54,6 +54,10 @@ def goals(shape: str) -> dict[str, Goal]:
         "verify deep, with content, bytes": _BYTES[shape],
         "open a session, faster": Goal(8.0, None, True, TIMES),
         "open a session, p50": Goal(30.0, None, False, "ms"),
+        "find a person, faster": Goal(10.0, None, True, TIMES),
+        "find a person, p50": Goal(100.0, None, False, "ms"),
+        "erase a person, p50": Goal(1.0, None, False, "s"),
+        "erase a person, against 10,000 events": Goal(2.0, None, False, TIMES),
     }
 
 

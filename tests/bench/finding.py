@@ -3,8 +3,9 @@
 Usage: python tests/bench/finding.py CONFIG PARQUET COLUMN [--people N] [--seed S]
 
 Ours is what `evidence dsar find` does by identifier: the access record written and durable, the identifier resolved in
-the keyring, every record in which the person has a role found and read. DuckDB scans for the same identifier; its rows
-stay in Arrow: none of them becomes a Python object while the clock runs. People are drawn evenly among all.
+the keyring, every record in which the person has a role found and read, the index asked for mentions. DuckDB scans for
+the same identifier; its rows stay in Arrow: none of them becomes a Python object while the clock runs. People are drawn
+evenly among all.
 """
 
 from __future__ import annotations
@@ -22,15 +23,16 @@ from ledger.settings import load
 from ledger.store import Store
 from replay import access, catalog
 from replay.catalog import Catalog
-from replay.persons import PersonRow, person_rows, resolve_person
+from replay.findings import find
+from replay.persons import PersonRow
 
 WARM_UP = 5
 
 
-def ours(listed: Catalog, person: str) -> list[PersonRow]:
+def ours(listed: Catalog, person: str) -> tuple[PersonRow, ...]:
     """The records of one person as `evidence dsar find` looks them up."""
-    access.record(listed.store, "dsar find", "benchmark", {"identifiers": person})
-    return person_rows(listed, resolve_person(listed.store, [person]))
+    receipt = access.record(listed.store, "dsar find", "benchmark", {"identifiers": "1"})
+    return find(listed, receipt, [person]).rows
 
 
 def main() -> None:

@@ -49,6 +49,11 @@ def text(name: str, *arguments: str) -> str:
     return _output([sys.executable, str(_HERE / name), *arguments])
 
 
+def text_of(command: Sequence[str]) -> str:
+    """What a command that must succeed printed."""
+    return _output(command)
+
+
 def _output(command: Sequence[str]) -> str:
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     _check(command, done.returncode, done.stderr)

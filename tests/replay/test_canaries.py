@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ledger.keyring.identifiers import Identifier
 from ledger.settings import Settings, load
 from replay import canaries, mentions
 from replay.detectors import configured, detect
@@ -32,8 +31,29 @@ CUSTOMER = (
     'detectors = ["email", "phone", "iban", "card", {name = "customer", type = "user_id", pattern = "ZQ-[0-9]{6}"}]'
 )
 _TAG = re.compile(rb"@@(\d{3})@@ [^@]{0,24}\Z")
-_FIRST = "Thorvald Isolde Xanthippe Bartholomäus Šárka Ludmila Caoimhe Æthel Quentin Zbigniew".split()
-_LAST = "Quillfeather Oßwald Vörösmarty Næss Ionescu-Popa Hjörleifsson Ó Ceallaigh Dvořáček Zawadzki Îlboudo".split(" ")
+_FIRST = (
+    "Thorvald",
+    "Isolde",
+    "Xanthippe",
+    "Bartholomäus",
+    "Šárka",
+    "Ludmila",
+    "Caoimhe",
+    "Æthel",
+    "Quentin",
+    "Zbigniew",
+)
+_LAST = (
+    "Quillfeather",
+    "Oßwald",
+    "Vörösmarty",
+    "Næss",
+    "Ionescu-Popa",
+    "Hjörleifsson",
+    "Ó Broin",
+    "Dvořáček",
+    "Zawadzki",
+)
 
 
 class Planted(NamedTuple):
@@ -48,7 +68,7 @@ class Planted(NamedTuple):
 
 def person(number: int, rng: random.Random) -> dict[str, str]:
     """Identifiers of an invented person, valid where they have check digits."""
-    first, last = _FIRST[number % 10], _LAST[(number * 3) % 10]
+    first, last = _FIRST[number % 10], _LAST[(number * 4) % 9]
     account = "".join(rng.choices("0123456789", k=18))
     iban = next(f"DE{check:02}{account}" for check in range(2, 99) if is_iban(f"DE{check:02}{account}"))
     card = "4539" + "".join(rng.choices("0123456789", k=11))

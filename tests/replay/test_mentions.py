@@ -11,7 +11,8 @@ import pytest
 
 from ledger.access import Receipt
 from ledger.erasing import Erasing, erase
-from ledger.errors import AccessNotRecordedError
+from ledger.errors import AccessNotRecordedError, KeyringError
+from ledger.key_management import rotation
 from ledger.keyring.identifiers import Identifier
 from ledger.resealing import Redaction, reseal
 from ledger.settings import load
@@ -231,20 +232,24 @@ def test_an_index_that_was_not_told_of_an_erasure_is_emptied(told: Any) -> None:
     assert of(told, "bea@b.org") == [("c1", "bea@b.org")]
 
 
-def test_an_index_under_an_epoch_that_is_gone_is_noise_and_made_again(told: Any) -> None:
+def test_a_rotation_of_the_epoch_makes_noise_of_every_copy_and_the_index_is_made_again(told: Any) -> None:
     scan(told)
-    old = file_of(told).read_bytes()
+    before = of(told, "ana@b.org")
+    copy = file_of(told).read_bytes()
     with told.installation.open() as store:
-        before, keyring = store.mention_keys(), store.keyring
-        keyring._epochs[keyring.epoch] = bytes(32)  # as after a rotation: another newest epoch key
-        after = store.mention_keys()
-    mac = before.mac(Identifier("email", "ana@b.org"))
+        old = store.mention_keys()
+        rotation.rotate(store)
+        new = store.mention_keys()
+    mac = old.mac(Identifier("email", "ana@b.org"))
 
-    assert before.mark != after.mark
-    assert mac in old
-    assert after.mac(Identifier("email", "ana@b.org")) not in old
-    with pytest.raises(Exception, match="cannot be opened"):
-        after.open(mac, before.seal(mac, b"x"))
+    assert mac in copy
+    assert new.mac(Identifier("email", "ana@b.org")) not in copy
+    with pytest.raises(KeyringError, match="cannot be opened"):
+        new.open(mac, old.seal(mac, b"a place"))
+    assert state(told).scanned == 0
+    assert mac not in file_of(told).read_bytes()
+    scan(told)
+    assert of(told, "ana@b.org") == before
 
 
 # -- what the ledger moves

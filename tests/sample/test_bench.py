@@ -21,6 +21,10 @@ FIGURES = [
     "verify deep, with content, bytes",
     "open a session, faster",
     "open a session, p50",
+    "find a person, faster",
+    "find a person, p50",
+    "erase a person, p50",
+    "erase a person, against 10,000 events",
 ]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
