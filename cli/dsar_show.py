@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 LIST = "Example: evidence dsar list"
 SHOW = "Example: evidence dsar show 3f9a --words --purpose 'answer to the requester'"
 
-_QUIET = ("operator", "planner_signature", "signature", "population", "policy", "plan", "holidays", "evidence")
-_KEYS = ("opened_by", "planned_by", "planner", "vkey")
+_QUIET = ("operator", "signature", "population", "policy", "plan", "holidays", "evidence")
+_KEYS = ("opened_by", "planned_by", "signed_by", "vkey")
 
 
 def list_(
