@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import drawing, session_table, store_access
 from app.words import count
-from replay.sessions import Filter, SessionRow, find_sessions
+from replay.sessions import Filter, SessionRow, find_sessions, sessions_left_out
 from replay.visible import one_line
 
 _WIDTHS: Final = {
@@ -28,7 +28,9 @@ def draw() -> None:
             models, decisions = session_table.models(catalog), session_table.decisions(catalog)
         wanted = _filters(models, decisions)
         with store_access.opened() as catalog:
-            found = find_sessions(catalog, wanted)
+            found, left_out = find_sessions(catalog, wanted), sessions_left_out(catalog, wanted)
+        if left_out:
+            st.caption(f":material/lock: {count(left_out, 'session')} left out: processing is restricted.")
         _table(found)
 
 

@@ -30,6 +30,13 @@ STATES: Final = {
     "erased": Label(
         "erased", ":material/delete_forever:", "gray", "Rendered unreadable by key destruction; the record remains."
     ),
+    "expired": Label(
+        "expired", ":material/auto_delete:", "gray", "Its period of retention has ended; the record remains."
+    ),
+    "redacted": Label("redacted", ":material/ink_eraser:", "gray", "A part of it was removed; the rest is unchanged."),
+    "restricted": Label(
+        "restricted", ":material/lock:", "orange", "Withheld: processing of what is about a person in it is restricted."
+    ),
     "unverifiable": Label("unverifiable", ":material/help:", "orange", "No key here opens this content."),
     "tampered": Label(
         "TAMPERED", ":material/gpp_bad:", "red", "The content is not the one that the record commits to."

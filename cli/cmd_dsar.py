@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from cli import dsar_clock, dsar_close, dsar_execute, dsar_find, dsar_open, dsar_plan, dsar_show
+from cli import (
+    dsar_clock,
+    dsar_close,
+    dsar_correct,
+    dsar_execute,
+    dsar_export,
+    dsar_find,
+    dsar_open,
+    dsar_plan,
+    dsar_restrict,
+    dsar_show,
+    dsar_spans,
+)
 from cli.groups import Group, Subcommand
 
 GROUP = Group(
@@ -21,6 +33,11 @@ GROUP = Group(
         Subcommand("plan", dsar_plan.plan, dsar_plan.PLAN, "Row by row what an erasure will do."),
         Subcommand("statement", dsar_plan.statement, dsar_plan.STATEMENT, "What an approver signs."),
         Subcommand("approve", dsar_plan.approve, dsar_plan.APPROVE, "Approve the plan as a second person."),
+        Subcommand("spans", dsar_spans.spans, dsar_spans.EXAMPLE, "What may be about others, to be reviewed."),
+        Subcommand("export", dsar_export.export, dsar_export.EXAMPLE, "The person's copy of their data."),
+        Subcommand("correct", dsar_correct.correct, dsar_correct.EXAMPLE, "Record what is right instead."),
+        Subcommand("restrict", dsar_restrict.restrict, dsar_restrict.EXAMPLE, "Keep what is about a person, hidden."),
+        Subcommand("lift", dsar_restrict.lift, dsar_restrict.LIFT_EXAMPLE, "End a restriction."),
         Subcommand("execute", dsar_execute.execute, dsar_execute.EXECUTE, "Carry the approved plan out."),
         Subcommand("certificate", dsar_execute.certificate, dsar_execute.CERTIFICATE, "Prove what was erased."),
         Subcommand("close", dsar_close.close, dsar_close.CLOSE, "End a request, with a reason."),

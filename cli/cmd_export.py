@@ -28,6 +28,9 @@ def export(
     until: Annotated[str | None, typer.Option("--to", help="Records before this time (UTC).")] = None,
     with_content: Annotated[bool, typer.Option("--with-content", help="Disclose content, with its salts.")] = False,
     pin: Annotated[Path | None, typer.Option(help="The auditor's pin: proves that the bundle continues it.")] = None,
+    recipient: Annotated[
+        str | None, typer.Option(help="Whom it is for: kept in the keyring; the ledger has a random reference.")
+    ] = None,
     purpose: PurposeOption = "not stated",
     store: StoreOption = None,
     config: ConfigOption = None,
@@ -39,23 +42,27 @@ def export(
     """
     from replay import catalog
     from reports.bundle import export_bundle
+    from reports.recipients import recipient_reference
 
     pinned = _pinned(pin)
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
         selection = _selection(listed, session, since, until)
+        named = recipient_reference(opened, recipient) if recipient is not None else None
         opened.publish()
         with new_file(out) as file:
             grant = _grant(opened, purpose, selection) if with_content else None
-            summary = export_bundle(opened, listed, selection, content=grant, out=file, pinned=pinned)
+            summary = export_bundle(opened, listed, selection, content=grant, out=file, pinned=pinned, recipient=named)
         opened.publish()
     if json:
-        emit("export", {"out": str(out), **_as_json(summary)})
+        emit("export", {"out": str(out), "recipient": named, **_as_json(summary)})
         return
     say(f"{out}: {count(summary.records, 'record')} of {count(summary.partitions, 'partition')}, {size(summary.size)}")
     say(f"  SHA-256 {summary.sha256}")
     say(f"  under a checkpoint of {count(summary.checkpoint_size, 'entry', 'entries')}")
     for state, number in sorted(summary.contents.items()):
         say(f"  content {state}: {number:,}")
+    if summary.contents["restricted"]:
+        note("Content of people whose processing is restricted is withheld; their lines stay, as proofs need them.")
     note("Hand the log's public key over by another way; the auditor runs: python3 verify.py BUNDLE --key KEY")
 
 

@@ -78,7 +78,7 @@ def release(
 
 def listing(
     blocked: Annotated[bool, typer.Option("--blocked", help="What they hold up, which rule won, and why.")] = False,
-    rows: Annotated[bool, typer.Option("--rows", help="With --blocked: each row, not each session.")] = False,
+    rows: Annotated[bool, typer.Option("--rows", help="Like --blocked, row by row.")] = False,
     store: StoreOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -92,18 +92,18 @@ def listing(
     with store_of(config, store) as opened:
         found = list(opened.standing.holds.values())
         held: list[Blocked] = []
-        if blocked and found:
+        if (blocked or rows) and found:
             policy = policies.configured(opened.settings)
             with catalog.opened(opened) as listed:
                 held = list(holds.blocked(listed, policy, found, utc_now(), by_row=rows))
     if json:
-        _emit(found, held if blocked else None)
+        _emit(found, held if blocked or rows else None)
         return
     if not found:
         note("no hold is in force")
         return
     _holds(found)
-    if blocked:
+    if blocked or rows:
         say()
         _blocked(held, rows)
 

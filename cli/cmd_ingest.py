@@ -76,6 +76,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "rejected": dict(summary.rejected),
         "input_refs": summary.refs,
         "unchanged_not_understood": summary.not_understood,
+        "unchanged_with_ended_content": summary.ended,
         "unreadable": summary.unreadable,
         "own_files_left_out": summary.own_files,
     }
@@ -85,21 +86,26 @@ def _print(summary: Summary) -> None:
     if summary.unchanged == summary.inputs:
         if summary.inputs:
             say(f"Nothing changed: the store has {count(summary.inputs, 'input')} already.")
-        _print_not_understood(summary)
+        _print_unchanged(summary)
         return
     say(f"Sealed {count(summary.records, 'record')} ({size(summary.bytes)}) from {count(summary.inputs, 'input')}.")
     for kind, number in sorted(summary.kinds.items()):
         say(f"  {kind:<12}{number:>10,}")
     if summary.unchanged:
         say(f"{count(summary.unchanged, 'input is', 'inputs are')} in the store already, unchanged.")
-    _print_not_understood(summary)
+    _print_unchanged(summary)
     if summary.known:
         say(f"{count(summary.known, 'record')} had been sealed before: referenced, not sealed again.")
     for reason, number in sorted(summary.rejected.items()):
         note(f"rejected: {count(number, 'document')} ({reason}); their bytes are sealed all the same")
 
 
-def _print_not_understood(summary: Summary) -> None:
+def _print_unchanged(summary: Summary) -> None:
+    if summary.ended:
+        note(
+            f"{count(summary.ended, 'input is', 'inputs are')} known by what is left: content was erased, expired or "
+            "redacted, and is not taken in again."
+        )
     if summary.not_understood:
         note(
             f"{count(summary.not_understood, 'input is', 'inputs are')} in the store only as `rejected`: sealed, not "

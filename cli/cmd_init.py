@@ -17,6 +17,8 @@ def init(
     location: Annotated[str | None, typer.Argument(metavar="[STORE]", help="Folder or URL [./evidence-store].")] = None,
     origin: Annotated[str | None, typer.Option(help="Name of the log: host and path, no scheme.")] = None,
     endpoint: Annotated[str | None, typer.Option(help="Endpoint of an S3-compatible store.")] = None,
+    keyring: Annotated[str | None, typer.Option(help="Empty database for the keyring, as URL [a file].")] = None,
+    kek: Annotated[str | None, typer.Option(help="Key-encryption key: file:, env: or aws-kms: [a new file].")] = None,
     store: StoreOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -26,7 +28,9 @@ def init(
 
     where = location or store or "./evidence-store"
     beside = Path.cwd() if "://" in where else Path(where).resolve().parent
-    made = create(where, Path(config) if config else beside / "evidence.toml", origin, endpoint)
+    made = create(
+        where, Path(config) if config else beside / "evidence.toml", origin, endpoint, keyring=keyring, kek_provider=kek
+    )
     if json:
         data = {"store": where, "config": str(made.config), "private": str(made.private)}
         emit("init", {**data, "origin": made.origin, "log_vkey": made.log_vkey})

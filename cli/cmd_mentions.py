@@ -28,7 +28,7 @@ def scan(store: StoreOption = None, config: ConfigOption = None, json: JsonOptio
     if json:
         import msgspec
 
-        emit("mentions-scan", msgspec.to_builtins(done))
+        emit("mentions/scan", msgspec.to_builtins(done))
         return
     say(f"Read {count(done.records, 'record')} of {count(done.partitions, 'partition')}.")
     say(f"Found {count(done.mentions, 'mention')}.")

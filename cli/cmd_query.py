@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.options import ConfigOption, JsonOption, StoreOption, store_of
-from cli.output import emit, note, say, table
+from cli.output import count, emit, note, say, table
 
 EXAMPLE = "Example: evidence query \"SELECT model, count(*) FROM records WHERE kind = 'inference' GROUP BY model\""
 
@@ -28,12 +28,14 @@ def query(
     columns, rows = result.table.column_names, result.rows()
     if json:
         named = [dict(zip(columns, map(_value, row), strict=True)) for row in rows]
-        emit("query", {"columns": columns, "rows": named, "more": result.more})
+        emit("query", {"columns": columns, "rows": named, "more": result.more, "left_out": result.left_out})
         return
     if form == "csv":
         _csv(columns, rows)
     else:
         table([_cell(name) for name in columns], ([_cell(value) for value in row] for row in rows))
+    if result.left_out:
+        note(f"{count(result.left_out, 'record')} left out: processing is restricted")
     if result.more:
         note(f"there are more rows; see --limit (now {limit})")
 

@@ -15,6 +15,7 @@ from cli.output import count, emit, note, say, table
 if TYPE_CHECKING:
     from ledger.expiring import Expired, Swept
     from ledger.store import Store
+    from reports.retention.deferred import Deferred
     from reports.retention.plan import RetentionPlan
     from reports.retention.policy import Policy, Rule
 
@@ -44,19 +45,20 @@ def check(
 
 def example(
     name: Annotated[str | None, typer.Argument(help="Which one; without a name they are listed.")] = None,
+    json: JsonOption = False,
 ) -> None:
     """Print a policy that is shipped as an example, to be copied and changed. It is no legal advice."""
     from ledger.errors import NotFoundError
     from reports.retention import policy as policies
 
-    found = policies.examples()
-    if name is None:
-        for known in found:
-            say(known)
-        return
-    if name not in found:
+    found = {known: data.decode() for known, data in policies.examples().items()}
+    if name is not None and name not in found:
         raise NotFoundError(f"no example is called {name!a}", hint=f"There are: {', '.join(found)}.")
-    say(found[name].decode().rstrip("\n"))
+    if json:
+        emit("retention-example", {"examples": found if name is None else {name: found[name]}})
+        return
+    for line in found if name is None else found[name].splitlines():
+        say(line)
 
 
 def plan(
@@ -67,22 +69,29 @@ def plan(
 ) -> None:
     """Show exactly what `apply` would end now, with the digest of that selection. Nothing is changed.
 
-    Exit codes: 0, also where something is due; 11 without a policy, or with one that is not valid.
+    Requests of which something was restricted are listed too, with what may be erased by now. Exit codes: 0, also where
+    something is due; 11 without a policy, or with one that is not valid.
     """
+    import msgspec
+
+    from ledger import following
     from ledger.clock import utc_now
     from replay import catalog
+    from reports.retention.deferred import deferred
     from reports.retention.plan import make_plan
 
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
         chosen = _policy(opened, policy)
-        made = make_plan(listed, chosen, utc_now())
-        unfinished = _unfinished(opened)
+        made, later = make_plan(listed, chosen, utc_now()), deferred(listed, chosen, utc_now())
+        unfinished = following.behind(opened)
     if json:
-        emit("retention-plan", {**_as_json(made), "unfinished": unfinished})
+        listed_later = [msgspec.structs.asdict(item) for item in later]
+        emit("retention-plan", {**_as_json(made), "unfinished": unfinished, "deferred": listed_later})
         return
     _show(made)
-    for line in unfinished:
-        note(line)
+    _later(later)
+    if unfinished:
+        note("keys that the ledger has ended are still here: `evidence retention apply` destroys them first")
 
 
 def apply(
@@ -98,18 +107,17 @@ def apply(
     --yes and nobody to ask; 11 no policy, or the privacy key is missing; 12 the store did not delete all objects,
     whose content is unreadable all the same; 25 the plan is no longer what is due; 130 not confirmed.
     """
-    from ledger import following
     from ledger.clock import utc_now
-    from ledger.expiring import sweep
+    from ledger.expiring import complete, sweep
     from replay import catalog
     from reports.retention.plan import carry_out, make_plan
 
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
         chosen = _policy(opened, None)
-        following.follow(opened)
-        swept = sweep(opened)
+        swept = complete(opened)
         made = make_plan(listed, chosen, utc_now())
-        _confirm(made, digest, ask=not (yes or json))
+        if not yes:
+            _confirm(made, digest, json)
         done = carry_out(listed, chosen, made)
         opened.publish()
         swept = _both(swept, sweep(opened)) if made.deleted and made.partitions else swept
@@ -128,16 +136,16 @@ def _policy(opened: Store, file: Path | None) -> Policy:
     return policies.configured(opened.settings) if file is None else policies.load(file)
 
 
-def _confirm(made: RetentionPlan, digest: str | None, *, ask: bool) -> None:
+def _confirm(made: RetentionPlan, digest: str | None, json: bool) -> None:
     from ledger.errors import PlanChangedError, UsageError
 
     if digest is not None:
         if digest != made.digest:
             raise PlanChangedError("what is due now is not what this plan lists; nothing was ended")
         return
-    if not made.partitions or not ask:
+    if not made.partitions:
         return
-    if not sys.stdin.isatty():
+    if json or not sys.stdin.isatty():
         raise UsageError("nobody is there to confirm", hint="Give --plan DIGEST, or --yes.")
     _show(made)
     typer.confirm("End this content? It cannot be undone", abort=True)
@@ -147,13 +155,6 @@ def _both(one: Swept, other: Swept) -> Swept:
     from ledger.expiring import Swept
 
     return Swept([*one.deleted, *other.deleted], {**one.refused, **other.refused})
-
-
-def _unfinished(opened: Store) -> list[str]:
-    """What an earlier run of apply left, in words."""
-    from ledger import following
-
-    return ["keys that the ledger ended are still here: run apply"] if following.behind(opened) else []
 
 
 def _report(made: RetentionPlan, done: Expired, swept: Swept, json: bool) -> None:
@@ -205,6 +206,28 @@ def _show(made: RetentionPlan) -> None:
         if made.deleted:
             say("Content objects of which nothing stays are deleted.")
     say(f"Plan {made.digest}")
+
+
+def _later(found: list[Deferred]) -> None:
+    if not found:
+        return
+    say()
+    table(
+        ("REQUEST", "STATUS", "DUE AGAIN", "WAITING", "UNTIL", "FOR HOLDS"),
+        (
+            (
+                item.request,
+                "closed" if item.closed else "open",
+                str(item.due),
+                str(item.waiting),
+                item.until or "-",
+                " ".join(item.holds) or "-",
+            )
+            for item in found
+        ),
+    )
+    if any(item.due and not item.closed for item in found):
+        note("what is due again: `evidence dsar execute REQUEST`")
 
 
 def _reasons(counts: dict[str, int]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.options import ConfigOption, JsonOption, StoreOption, store_of
-from cli.output import emit, note, table
+from cli.output import count, emit, note, table
 
 EXAMPLE = "Example: evidence sessions --user HV-104417 --from 2026-10-01"
 
@@ -28,16 +28,19 @@ def sessions(
 
     from cli.times import moment
     from replay import catalog
-    from replay.sessions import Filter, find_sessions
+    from replay.sessions import Filter, find_sessions, sessions_left_out
     from replay.visible import one_line
 
     wanted = Filter(user, model, decision, moment(since), moment(until), limit + 1)
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
-        found = find_sessions(listed, wanted)
+        found, left_out = find_sessions(listed, wanted), sessions_left_out(listed, wanted)
     shown = found[:limit]
     if json:
-        emit("sessions", {"sessions": [msgspec.structs.asdict(row) for row in shown], "more": len(found) > limit})
+        rows = [msgspec.structs.asdict(row) for row in shown]
+        emit("sessions", {"sessions": rows, "more": len(found) > limit, "left_out": left_out})
         return
+    if left_out:
+        note(f"{count(left_out, 'session')} left out: processing is restricted")
     if not shown:
         note("no session matches")
         return

@@ -42,7 +42,7 @@ def link(
         for one in groups[1:]:
             opened.links.add(groups[0][0], one[0])
         group = opened.links.group(groups[0])
-    _print("subjects-link", group, json=json)
+    _print("subjects/link", group, json=json)
 
 
 def unlink(
@@ -63,7 +63,7 @@ def unlink(
         if sum(opened.links.remove(*pair) for pair in pairs) == 0:
             raise NotFoundError("they are not linked with each other", hint="See `evidence subjects show`.")
         group = opened.links.group(groups[0])
-    _print("subjects-unlink", group, json=json)
+    _print("subjects/unlink", group, json=json)
 
 
 def show(
@@ -90,7 +90,7 @@ def show(
             }
             for reference in group
         ]
-        emit("subjects-show", {"subjects": people})
+        emit("subjects/show", {"subjects": people})
         return
     rows = [
         (reference, states[reference], item.type, one_line(item.value))

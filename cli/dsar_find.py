@@ -58,7 +58,7 @@ def find(
     if not found.references and not found.mentions:
         raise NotFoundError("nobody has this identifier here, and the index has no mention of it", hint=_hint(found))
     if json:
-        emit("dsar-find", _as_json(found))
+        emit("dsar/find", _as_json(found))
         return
     for line in _records(found):
         say(line)

@@ -11,11 +11,11 @@ import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from ingest.formats.base import Identifier
 from ingest.job import Answer, Done, Go, Held, Job, Keys, Partition, Place, Planned, Reply, Wanted
-from ingest.rows import Draft, PortionReader
+from ingest.rows import Draft, PortionReader, Subjects
 from ledger import partition_writer
 from ledger.kdf import DataKey, derive
 from ledger.keytree import SPACE, KeyTree
@@ -74,7 +74,7 @@ def _fence(
     """
     own = [draft for draft in drafts if draft.source_id is not None]
     for draft in own:
-        draft.fields["source_id"] = draft.source_id
+        draft.line.source_id = draft.source_id or ""
     go = cast(Go, (yield _planned(own, [])))
     some = {position: items for position, items in go.held.items() if any(item.ended for item in items)}
     known, ended = _leave_out(readers, own, some)
@@ -84,7 +84,7 @@ def _fence(
 
 
 def _planned(drafts: Sequence[Draft], days: list[str]) -> Planned:
-    keys = source_keys((draft.fields["source"], draft.fields["source_id"]) for draft in drafts)
+    keys = source_keys((draft.line.source, draft.line.source_id) for draft in drafts)
     pieces = [(draft.portion, -1 if draft.part is None else draft.part) for draft in drafts]
     return Planned(keys.astype("<u8").tobytes(), pieces, days)
 
@@ -100,10 +100,12 @@ class _Naming:
         self._id_keys: dict[str, bytes] = {}
         self._identifiers: dict[Identifier, None] = {}
         self._owners: dict[Identifier, None] = {}
+        self._named: dict[Subjects, dict[str, list[str]] | None] = {}
         for draft in drafts:
             self._note(draft.portion, draft.session, draft.owner)
-            for people in draft.subjects.values():
-                self._identifiers.update(dict.fromkeys(people))
+            if draft.subjects not in self._named:
+                self._named[draft.subjects] = None
+                self._identifiers.update(dict.fromkeys(person for _, people in draft.subjects for person in people))
         for number, reader in enumerate(readers):
             for session, owner in reader.gaps():
                 self._note(number, session, owner)
@@ -133,6 +135,12 @@ class _Naming:
             self.keys[reference] = DataKey(version, key)
         for reference, (version, key) in keys.store_owned.items():
             self.keys[reference] = DataKey(version, key)
+        self._named = {subjects: self._roles(subjects) for subjects in self._named}
+
+    def _roles(self, subjects: Subjects) -> dict[str, list[str]] | None:
+        """What a line says of the people of a record."""
+        named = {role: sorted({self._references[person] for person in people}) for role, people in sorted(subjects)}
+        return named or None
 
     def owner(self, draft: Draft) -> str:
         """The reference whose key protects a draft's content."""
@@ -141,23 +149,12 @@ class _Naming:
 
     def complete(self, draft: Draft) -> Draft:
         """Fill in the line's fields that depend on references, in place."""
-        portion = self._job.portions[draft.portion]
-        fields = draft.fields
-        fields["observed_at"] = self._job.observed_at
-        fields["retention_class"] = self._job.retention_class
-        place: dict[str, Any] = {"ref": portion.input, "step": portion.step}
-        if draft.part is not None:
-            place["part"] = draft.part
-        fields["input"] = place
-        if draft.session is not None:
-            session = draft.session
-            fields["session"] = self._references[session] if isinstance(session, Identifier) else session
-        if draft.subjects:
-            fields["subjects"] = {
-                role: sorted({self._references[person] for person in people})
-                for role, people in sorted(draft.subjects.items())
-            }
-        fields["source_id"] = draft.source_id or self._keyed_id(draft)
+        line, session = draft.line, draft.session
+        line.observed_at = self._job.observed_at
+        line.retention_class = self._job.retention_class
+        line.session = self._references[session] if isinstance(session, Identifier) else session
+        line.subjects = self._named.get(draft.subjects)
+        line.source_id = draft.source_id or self._keyed_id(draft)
         return draft
 
     def _keyed_id(self, draft: Draft) -> str:
@@ -170,7 +167,7 @@ class _Naming:
 
     def row(self, draft: Draft) -> partition_writer.Row:
         """The row that the ledger seals."""
-        return partition_writer.Row(draft.fields, draft.content, self.owner(draft))
+        return partition_writer.Row(draft.line, draft.content, self.owner(draft))
 
 
 def _days(job: Job, drafts: Sequence[Draft]) -> tuple[list[tuple[str, int]], tuple[str, int]]:
@@ -182,7 +179,7 @@ def _days(job: Job, drafts: Sequence[Draft]) -> tuple[list[tuple[str, int]], tup
     counts: Counter[str] = Counter()
     days = []
     for draft in drafts:
-        occurred = draft.fields.get("occurred_at")
+        occurred = draft.line.occurred_at
         day = occurred[:10] if occurred and occurred[:10] <= now else now
         days.append((day, counts[day] // job.seal_rows))
         counts[day] += 1
@@ -201,7 +198,7 @@ def _leave_out(
     for position, candidates in held.items():
         draft = drafts[position]
         digest = hashlib.sha256(draft.content).digest()
-        own_id = (draft.fields["source"], draft.fields["source_id"])
+        own_id = (draft.line.source, draft.line.source_id)
         # The index is by a 64-bit digest, which a source could make collide: only equal ids are the same record.
         equal = [item for item in candidates if (item.source, item.source_id) == own_id]
         same = next((item for item in equal if item.here or item.sha256 in (None, digest)), None)

@@ -189,12 +189,12 @@ def _reads_alike(data: bytes, known: Input, left: Left) -> bool:
     told = False
     for part, line in records.items():
         draft = drafts[part]
-        fields = {**draft.fields, **({"source_id": draft.source_id} if draft.source_id else {})}
+        fields = {name: getattr(draft.line, name) for name in _TOLD} | {"source_id": draft.source_id}
         if len(draft.content).bit_length() != line["content"]["length_class"]:
             return False
-        if any(line.get(name) != fields[name] for name in _TOLD if name in fields):
+        if any(value and line.get(name) != value for name, value in fields.items()):
             return False
-        told = told or (line["kind"] != "rejected" and any(name in fields for name in ("occurred_at", "source_id")))
+        told = told or (line["kind"] != "rejected" and bool(fields["occurred_at"] or fields["source_id"]))
     return told
 
 

@@ -87,9 +87,11 @@ class Cutter:
         self._seal_rows = seal_rows
         self._lengths = bookmarks.lengths()
         self._cut: dict[str, _Start] = {}
-        """The inputs that this run has cut some of, with what it cut, committed or not: none is cut from two sources."""
-        self._ends: dict[int, set[str]] = {}
-        """Which of them have a portion that ends at a byte."""
+        """The inputs that this run has cut some of, with what it cut, committed or not. None is from two sources."""
+        self._portions: dict[tuple[int, int, bytes], str] = {}
+        """Which input has a portion that begins and ends at a byte and has a MAC: one that this run has cut."""
+        self._starts: dict[int, set[int]] = {}
+        """Where those portions begin that end at a byte."""
         self._ended: list[tuple[Input, list[Step]]] | None = None
         """The inputs of which content was ended, once they were asked for."""
 
@@ -106,7 +108,8 @@ class Cutter:
             known = self._cut.setdefault(start.input.ref, start._replace(done=list(start.done)))
             for cut in self._cuts(start, file, source):
                 known.done.append(Step(known.input.ref, "", "", cut.from_byte, cut.to_byte, cut.portion.step, cut.mac))
-                self._ends.setdefault(cut.to_byte, set()).add(known.input.ref)
+                self._portions.setdefault((cut.from_byte, cut.to_byte, cut.mac), known.input.ref)
+                self._starts.setdefault(cut.to_byte, set()).add(cut.from_byte)
                 yield cut
 
     def _differs(self, start: _Start, file: BinaryIO, source: Source) -> bool:
@@ -189,12 +192,13 @@ class Cutter:
 
     def _same_bytes(self, source: Source, file: BinaryIO, committed: set[str]) -> Skipped | None:
         """The input that has these bytes under another name. Digests are compared where a length makes it possible."""
-        for ref in sorted(self._ends.get(source.size, ())):
-            known = self._cut[ref]
-            if self._is(source, file, known.input, known.done):
-                return Skipped(source, ref, bool(known.input.adapter))
-        for start in self._bookmarks.starts(source.size) if source.size in self._lengths else ():
+        here = self._starts.get(source.size, set())
+        there = self._bookmarks.starts(source.size) if source.size in self._lengths else ()
+        for start in sorted(here.union(there)):
             mac = self._fence.mac_of(file, start, source.size)
+            cut = self._cut.get(self._portions.get((start, source.size, mac), ""))
+            if cut is not None and self._is(source, file, cut.input, cut.done):
+                return Skipped(source, cut.input.ref, bool(cut.input.adapter))
             for portion in self._bookmarks.find(mac, start, source.size):
                 steps = self._bookmarks.steps(portion.input, committed)
                 original = self._bookmarks.input(portion.input)

@@ -15,6 +15,7 @@ from ingest import formats
 from ingest.formats.base import Event, Format, Framing, Identifier, Region, RejectedInput
 from ingest.formats.sealed import Piece, pack_pieces
 from ingest.job import Portion
+from ledger.record_line import Input, RecordLine, from_fields
 
 BLOCK: Final = 16 * 1024 * 1024
 """Bytes of one rejected record: what no format knows is sealed in blocks of this size."""
@@ -25,15 +26,22 @@ MAX_LISTED: Final = 32
 """Subjects and list items that a record's line names at most: with them it cannot exceed ledger.records.MAX_LINE."""
 
 
+Subjects = tuple[tuple[str, tuple[Identifier, ...]], ...]
+"""Roles, each with its people."""
+
+
 class Draft(msgspec.Struct, gc=False):
-    """A record before references: identifiers are still values. ``owner`` None means the input's own reference."""
+    """A record before references: identifiers are still values, and what they stand for is missing in its line.
+
+    ``owner`` None means the input's own reference.
+    """
 
     portion: int
     part: int | None
     content: bytes
-    fields: dict[str, Any]
+    line: RecordLine
     session: str | Identifier | None
-    subjects: dict[str, tuple[Identifier, ...]]
+    subjects: Subjects
     owner: Identifier | None
     source_id: str | None
     position: str = ""
@@ -45,6 +53,8 @@ class _Gap(NamedTuple):
 
 
 _STORE_OWNED: Final = _Gap(None, None)
+_LATER: Final = {"observed_at": "", "retention_class": "", "source_id": ""}
+"""What a line has and is not known yet when its bytes are read."""
 
 
 class PortionReader:
@@ -58,6 +68,9 @@ class PortionReader:
         self._parts = 0
         self._gaps: dict[_Gap, list[Piece]] = {}
         self.rejected: dict[str, int] = {}
+        # Of what is equal in many drafts one is kept.
+        self._subjects: dict[Subjects, Subjects] = {}
+        self._owners: dict[Identifier, Identifier] = {}
 
     def drafts(self) -> Iterator[Draft]:
         """All records of the portion but its envelopes, in the order of the bytes."""
@@ -112,14 +125,15 @@ class PortionReader:
         content = document if whole else document[event.start : event.end]
         event.fields["adapter"] = self._adapter
         part = self._next_part() if content else None
+        subjects = tuple(event.subjects.items())
         return Draft(
             self._number,
             part,
             content,
-            event.fields,
+            self._line(event.fields, part),
             event.session,
-            event.subjects,
-            event.owner,
+            self._subjects.setdefault(subjects, subjects),
+            event.owner and self._owners.setdefault(event.owner, event.owner),
             event.source_id,
             event.position,
         )
@@ -140,7 +154,13 @@ class PortionReader:
     def _sealed(self, fields: dict[str, Any], content: bytes, part: int | None, number: str, gap: _Gap) -> Draft:
         """A record of the product's own: its id is its place in the input, which is random and says nothing."""
         own_id = f"{self._portion.input}/{self._portion.step}/{number}"
-        return Draft(self._number, part, content, fields, gap.session, {}, gap.owner, own_id)
+        return Draft(self._number, part, content, self._line(fields, part), gap.session, (), gap.owner, own_id)
+
+    def _line(self, fields: dict[str, Any], part: int | None) -> RecordLine:
+        """Made at once: now the fields are in the processor's cache, and a record takes a third of their memory."""
+        fields.update(_LATER)
+        fields["input"] = Input(part=part, ref=self._portion.input, step=self._portion.step)
+        return from_fields(fields)
 
     def _source(self) -> str:
         return self._format.name if self._format else "unknown"
@@ -182,6 +202,6 @@ def _check_line(event: Event) -> None:
     """A record whose line would be too long is no record: its bytes are sealed as rejected, and ingest goes on."""
     if event.subjects and sum(map(len, event.subjects.values())) > MAX_REFERENCES:
         raise RejectedInput("too_many_subjects")
-    for name in ("links", "gen_ai_response_finish_reasons"):
-        if len(event.fields.get(name, ())) > MAX_LISTED:
-            raise RejectedInput("too_many_items")
+    fields = event.fields
+    if len(fields.get("links", ())) > MAX_LISTED or len(fields.get("gen_ai_response_finish_reasons", ())) > MAX_LISTED:
+        raise RejectedInput("too_many_items")

@@ -44,8 +44,20 @@ class Created(NamedTuple):
     log_vkey: str
 
 
-def create(location: str, config: Path, origin: str | None = None, endpoint: str | None = None) -> Created:
-    """A new store at a folder or URL. Raises ConfigError if any of its files exists, UnsafeStoreError by the probe."""
+def create(
+    location: str,
+    config: Path,
+    origin: str | None = None,
+    endpoint: str | None = None,
+    *,
+    keyring: str | None = None,
+    kek_provider: str | None = None,
+) -> Created:
+    """A new store at a folder or URL. Raises ConfigError if any of its files exists, UnsafeStoreError by the probe.
+
+    ``keyring``: the URL of an empty database; by default a file beside the configuration. ``kek_provider``: where the
+    key-encryption key is; by default a new one in a file there.
+    """
     config = config.resolve()
     private = config.parent / f"{config.stem}-private"
     for path in (config, private):
@@ -64,8 +76,9 @@ def create(location: str, config: Path, origin: str | None = None, endpoint: str
         role: notes.Signer.generate(f"{origin}/{role}") for role in ("admin", "writer", "privacy", "certificate")
     }
     signers["log"] = notes.Signer.generate(origin)
-    _write_private(private, signers)
-    settings = _write_config(config, private, location, endpoint)
+    _write_private(private, signers, with_kek=kek_provider is None)
+    keys = (keyring or f"sqlite:///{private.name}/keyring.db", kek_provider or f"file:{private.name}/kek.key")
+    settings = _write_config(config, private, location, endpoint, keys)
     Keyring.create(settings.keyring, kek.open_kek(settings.kek), store_id).close()
     # Before the first commit: a log whose keys a power cut took could never be continued.
     for folder in (private, config.parent):
@@ -93,23 +106,24 @@ def _check_apart(location: str, private: Path) -> None:
         raise ConfigError("the configuration would stand inside the store; use --config to put it elsewhere")
 
 
-def _write_private(private: Path, signers: dict[str, notes.Signer]) -> None:
+def _write_private(private: Path, signers: dict[str, notes.Signer], *, with_kek: bool) -> None:
     make_folder(private, 0o700)
-    kek.create_kek_file(private / "kek.key")
+    if with_kek:
+        kek.create_kek_file(private / "kek.key")
     for name, signer in signers.items():
         kek.write_private(private / f"{name}.key", f"{signer.skey()}\n".encode())
     write_synced(private / "log.vkey", f"{signers['log'].vkey}\n".encode())
 
 
-def _write_config(config: Path, private: Path, location: str, endpoint: str | None) -> Settings:
+def _write_config(config: Path, private: Path, location: str, endpoint: str | None, keys: tuple[str, str]) -> Settings:
     store = location if "://" in location else os.path.relpath(Path(location).resolve(), config.parent)
     name = private.name
     lines = [
         "# Settings of this evidence store. Keep the -private folder apart from the store.",
         f"store = {_quote(store)}",
         *([f"s3_endpoint = {_quote(endpoint)}"] if endpoint else []),
-        f'keyring = "sqlite:///{name}/keyring.db"',
-        f'kek = "file:{name}/kek.key"',
+        f"keyring = {_quote(keys[0])}",
+        f"kek = {_quote(keys[1])}",
         f'writer_key = "{name}/writer.key"',
         f'privacy_key = "{name}/privacy.key"',
         f'certificate_key = "{name}/certificate.key"',

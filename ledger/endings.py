@@ -30,6 +30,14 @@ class Moved(NamedTuple):
     entry: Entry
 
 
+class Move(NamedTuple):
+    """One segment that was sealed again: the object and leaf that opened it before, and those that do since."""
+
+    old: tuple[str, int]
+    new: tuple[str, int]
+    entry: Entry
+
+
 class RedactedRow(NamedTuple):
     """What holds of a redacted row now, and the entry that says so."""
 
@@ -77,6 +85,7 @@ class Endings:
         self.subjects: dict[str, Entry] = {}
         self.segments: dict[str, dict[int, Entry]] = {}
         self.moved: dict[str, dict[int, Moved]] = {}
+        self.moves: list[Move] = []
         self.left: dict[str, set[int]] = {}
         """Segments, by the object that they stood in, whose leaves go because they were moved."""
         self.redacted: dict[str, dict[int, RedactedRow]] = {}
@@ -179,6 +188,8 @@ class Endings:
         for number, new in read.segments:
             known = places.get(number)
             if known is None or known.content.path != read.content.path:
+                old = (path, number) if known is None else (known.content.path, known.number)
+                self.moves.append(Move(old, (read.content.path, new), entry))
                 self._leave(path, number, entry)
             places[number] = Moved(read.content, new, entry)
         self.redacted.setdefault(path, {}).update({item.row: RedactedRow(item, entry) for item in read.redacted})

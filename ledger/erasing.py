@@ -57,13 +57,15 @@ def erase(store: Store, what: Erasing, beside: Sequence[tuple[str, dict[str, Any
     """
     check_role(store, "erasure")
     act = Destruction(store.keyring)
+    # What others commit from here on is in no list of portions, and may still be under the keys that go.
+    known = len(store.history.entries)
     identifiers = act.begin(what.subjects) if what.subjects else 0
     if what.inputs is not None:
         act.forget_bytes(what.inputs)
     bodies = [("erasure", body) for body in _bodies(what)]
     by: tuple[Any, ...] = ("writer", "privacy") if beside else ("privacy",)
     committed = store.append([*bodies, *beside], by=by)
-    told = () if what.inputs is None else {entry.index for entry in committed}
+    told = {} if what.inputs is None else dict.fromkeys((entry.index for entry in committed), known)
     followed = following.follow(store, told=told)
     return Erased(committed, followed.keys, identifiers, followed.trees)
 

@@ -149,6 +149,13 @@ class HostileArchiveError(FormatError):
     hint = "Do not unpack it; ask for the bundle again."
 
 
+class RestrictedError(EvidenceError):
+    """Processing of what is about a person is restricted, so it is not shown."""
+
+    exit_code = 24
+    hint = "The ledger's restriction entry says since when; `evidence dsar lift` ends it."
+
+
 class PlanChangedError(EvidenceError):
     """What is there is no longer what was planned, so nothing was done."""
 

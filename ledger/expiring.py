@@ -72,6 +72,12 @@ def expire(store: Store, what: Expiring, recheck: Callable[[list[Entry]], None] 
     return Expired(committed, trees)
 
 
+def complete(store: Store) -> Swept:
+    """Finish what a run that died left undone: keys that the ledger has ended, then objects."""
+    following.follow(store)
+    return sweep(store)
+
+
 def sweep(store: Store, objects: DeleteObjects | None = None) -> Swept:
     """Delete every object that entries list as deleted and that is still there, or is there again.
 

@@ -6,14 +6,14 @@ The entry comes first, then the keys go: whoever dies between the two leaves wha
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger import forgetting
 from ledger.endings import Endings
 from ledger.errors import ErasedError, KeyringError
 from ledger.keyring.destruction import Destruction
-from ledger.keytree import KeyTree
+from ledger.keytree import KeyTree, moved_leaf
 
 if TYPE_CHECKING:
     from ledger.store import Store
@@ -47,12 +47,12 @@ def refuse_behind(store: Store) -> None:
         time.sleep(0.05)
 
 
-def follow(store: Store, *, since: int | None = None, told: Collection[int] = ()) -> Followed:
+def follow(store: Store, *, since: int | None = None, told: Mapping[int, int] | None = None) -> Followed:
     """Destroy every key that the ledger says is destroyed, as far as this keyring still has it.
 
     ``since``: the entries up to this one were carried out before; by default the keyring's own memory of that. -1 looks
-    at all again. ``told``: entries by index of which the keyring was told before which digests of inputs go; for any
-    other that erases a person, all partitions are looked through.
+    at all again. ``told``: entries by index of which the keyring was told before which digests of inputs go, and up to
+    which number of entries; for any other that erases a person, all partitions are looked through.
     """
     store.refresh()
     endings, act = store.endings, Destruction(store.keyring)
@@ -60,6 +60,7 @@ def follow(store: Store, *, since: int | None = None, told: Collection[int] = ()
     act.forget_bytes(forgetting.portions(store, since, told))
     subjects = sorted(ref for ref, entry in endings.subjects.items() if entry.index > since)
     keys = act.subjects(subjects)
+    _derive_moved(store, endings, since)
     trees = _trees(store, endings, since)
     expired = {path: tree for path, tree in trees.items() if tree is None}
     act.trees(expired, "expired")
@@ -68,17 +69,45 @@ def follow(store: Store, *, since: int | None = None, told: Collection[int] = ()
     return Followed(len(subjects), keys, len(trees))
 
 
+def _derive_moved(store: Store, endings: Endings, since: int) -> None:
+    """Trees of redacted segments that this keyring lacks, because it was backed up before: from the leaves before."""
+    missing: dict[str, dict[int, bytes]] = {}
+    sizes: dict[str, int] = {}
+    for move in (move for move in endings.moves if move.entry.index > since):
+        path, number = move.new
+        if path not in missing and _tree(store, path) is not None:
+            continue
+        sizes[path] = max(sizes.get(path, 0), number + 1)
+        where, leaf = move.old
+        if where in missing:
+            key = missing[where].get(leaf)
+        else:
+            tree = _tree(store, where)
+            key = tree.leaf(leaf) if tree is not None and tree.has(leaf) else None
+        found = missing.setdefault(path, {})
+        if key is not None:
+            found[number] = moved_leaf(key, path, number)
+    for path, keys in missing.items():
+        if keys:
+            store.keyring.put_tree(path, KeyTree.from_leaves(sizes[path], keys))
+
+
+def _tree(store: Store, path: str) -> KeyTree | None:
+    try:
+        return store.keyring.tree(path)
+    except (ErasedError, KeyringError):
+        return None
+
+
 def _trees(store: Store, endings: Endings, since: int) -> dict[str, KeyTree | None]:
     """The key trees that still open what they should not, as they are to be."""
     changes: dict[str, KeyTree | None] = {}
     for path in sorted(path for path, index in endings.touched.items() if index > since):
-        try:
-            tree = store.keyring.tree(path)
-        except (ErasedError, KeyringError):
-            continue
-        left = _left(endings, path, tree)
-        if left is None or left.nodes != tree.nodes:
-            changes[path] = left
+        tree = _tree(store, path)
+        if tree is not None:
+            left = _left(endings, path, tree)
+            if left is None or left.nodes != tree.nodes:
+                changes[path] = left
     return changes
 
 

@@ -21,22 +21,24 @@ if TYPE_CHECKING:
     from ledger.store import Store
 
 
-def portions(store: Store, since: int = -1, told: Collection[int] = ()) -> set[Portion]:
-    """The portions of which entries after ``since`` have ended content, but for those of the entries ``told``.
+def portions(store: Store, since: int = -1, told: Mapping[int, int] | None = None) -> set[Portion]:
+    """The portions of which entries after ``since`` have ended content, so far as the keyring was not told of them.
 
-    Where people were erased, it reads a few columns of every partition before that; else only of those concerned.
+    ``told``: per entry, by index, the number of entries up to which the portions are known to who made it: of people
+    it erases only later partitions are looked through. For others all are, a few columns of each.
     """
-    endings = store.endings
+    endings, told = store.endings, told or {}
 
     def counts(entry: Entry) -> bool:
         return entry.index > since and entry.index not in told
 
-    subjects = {reference for reference, entry in endings.subjects.items() if counts(entry)}
+    people: dict[int, set[str]] = {}
+    for reference, entry in endings.subjects.items():
+        if entry.index > since:
+            people.setdefault(told.get(entry.index, 0), set()).add(reference)
     found: set[Portion] = set()
     for entry in store.history.partitions():
         path = entry.value["content"]["path"]
-        if not subjects and not any(path in ended for ended in (endings.expired, endings.segments, endings.moved)):
-            continue
         expiry = endings.expired.get(path)
         if expiry is not None and counts(expiry.entry):
             found.update(_listed(store, entry.value))
@@ -44,6 +46,7 @@ def portions(store: Store, since: int = -1, told: Collection[int] = ()) -> set[P
         gone = {number for number, by in endings.segments.get(path, {}).items() if counts(by)}
         moved = {number for number, place in endings.moved.get(path, {}).items() if counts(place.entry)}
         redacted = endings.redacted.get(path, {}).keys() if moved else ()
+        subjects = {reference for known, some in people.items() if entry.index >= known for reference in some}
         if subjects or gone or redacted:
             found.update(_of(store, entry.value, subjects, gone, redacted))
     return found

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ledger.errors import ErasedError, FormatError
+from ledger.kdf import derive
 
 KEY_BYTES = 32
 _DOMAIN = b"evidence/v1/ggm"
@@ -23,6 +24,14 @@ SPACE = 1 << 20
 def child(node: bytes, bit: int) -> bytes:
     """SHA-256("evidence/v1/ggm" || bit || node): left for 0, right for 1."""
     return hashlib.sha256(_DOMAIN + (b"\x01" if bit else b"\x00") + node).digest()
+
+
+def moved_leaf(old: bytes, path: str, number: int) -> bytes:
+    """The leaf of a segment that was sealed again, from the one before and its new place; there is no way back.
+
+    So a keyring from before a redaction can still follow it: else the neighbours of what was taken out would be lost.
+    """
+    return derive(old, b"evidence/v1/moved-leaf" + path.encode() + number.to_bytes(4, "big"))
 
 
 def depth_of(leaves: int) -> int:
@@ -48,6 +57,12 @@ class KeyTree:
         if not 0 < leaves <= MAX_LEAVES or len(root) != KEY_BYTES:
             raise FormatError(f"a key tree has 1 to {MAX_LEAVES} leaves and a root of {KEY_BYTES} bytes")
         return cls(leaves, {(0, 0): root})
+
+    @classmethod
+    def from_leaves(cls, leaves: int, keys: Mapping[int, bytes]) -> KeyTree:
+        """A tree in which these leaves alone can be derived, since they are given."""
+        depth = depth_of(leaves)
+        return cls(leaves, {(depth, index): key for index, key in keys.items()})
 
     def leaf(self, index: int) -> bytes:
         """The key of one leaf. Raises ErasedError if it was destroyed."""
@@ -107,8 +122,7 @@ class KeyTree:
 
     def only(self, indices: Iterable[int]) -> KeyTree:
         """A tree in which no leaf can be derived but those of these that still exist."""
-        depth = depth_of(self.leaves)
-        return KeyTree(self.leaves, {(depth, index): self.leaf(index) for index in indices if self.has(index)})
+        return KeyTree.from_leaves(self.leaves, {index: self.leaf(index) for index in indices if self.has(index)})
 
     def to_bytes(self) -> bytes:
         """Leaves (u32), then per node depth (u8), index (u32), key (32 bytes); big-endian, in order."""

@@ -17,21 +17,23 @@ from ledger.errors import FormatError, StorageError
 from ledger.kdf import DataKey, input_digest
 from ledger.keytree import KeyTree
 from ledger.objects.base import AppendObjects
+from ledger.record_line import Content, RecordLine
 
 SEGMENT_TARGET: Final = 8 * 1024 * 1024
 """Bytes after which a segment is closed and the owner's next slice opens another."""
 
 
 class Row(NamedTuple):
-    """One record to be: its line's fields, its exact content, its content's owner.
+    """One record to be: its line, in which ``build`` sets what says of the content; its exact content and its owner."""
 
-    ``fields`` are those of a record line but ``_`` and ``content``. ``build`` empties them as it goes: of all that an
-    ingest holds they take the most memory.
-    """
-
-    fields: dict[str, Any]
+    line: RecordLine
     content: bytes
     owner: str
+
+    @classmethod
+    def of(cls, fields: dict[str, Any], content: bytes, owner: str) -> Row:
+        """From all fields of a line but ``_`` and ``content``. Raises FormatError."""
+        return cls(record_line.from_fields(fields), content, owner)
 
 
 class Place(NamedTuple):
@@ -53,10 +55,11 @@ class Built(NamedTuple):
     source_keys: bytes
 
 
-@dataclass
+@dataclass(slots=True)
 class _Segment:
     owner: str
     salt: bytes
+    commitments: segments.Commitments
     slices: list[bytes] = field(default_factory=list)
     size: int = 0
 
@@ -82,17 +85,18 @@ class _Segments:
         slot = len(segment.slices)
         segment.slices.append(content)
         segment.size += len(content) + 4
-        return number, slot, 1, segments.commitment(segment.salt, slot, content)
+        return number, slot, 1, segment.commitments.of(slot, content)
 
     def _add_chunks(self, owner: str, content: bytes) -> tuple[int, int, int, bytes]:
         first = len(self._all)
         for start in range(0, len(content), segments.CHUNK):
             number = self._new(owner)
             self._all[number].slices.append(content[start : start + segments.CHUNK])
-        return first, 0, len(self._all) - first, segments.commitment(self._all[first].salt, 0, content)
+        return first, 0, len(self._all) - first, self._all[first].commitments.of(0, content)
 
     def _new(self, owner: str) -> int:
-        self._all.append(_Segment(owner, segments.new_salt()))
+        salt = segments.new_salt()
+        self._all.append(_Segment(owner, salt, segments.Commitments(salt)))
         return len(self._all) - 1
 
     def seal(self) -> list[tuple[str, int, bytes, bytes]]:
@@ -112,10 +116,9 @@ class _Segments:
 
 def _order(row: Row) -> tuple[str, str, int, int]:
     """Session, time, then the order of the input. Without the Z, RFC 3339 UTC texts sort at any precision."""
-    fields = row.fields
-    moment = fields.get("occurred_at") or fields["observed_at"]
-    item = fields.get("input") or {}
-    return fields.get("session") or "", moment[:-1], item.get("step", 0), item.get("part", 0)
+    line = row.line
+    step, part = (line.input.step, line.input.part or 0) if line.input else (0, 0)
+    return line.session or "", (line.occurred_at or line.observed_at)[:-1], step, part
 
 
 def build(rows: Iterable[Row], place: Place, tree: KeyTree, keys: Mapping[str, DataKey]) -> Built:
@@ -157,20 +160,13 @@ class _Lines:
     def add(self, rows: Sequence[Row]) -> None:
         """Commit to the contents of some rows, in the order of the partition, and encode their lines."""
         location: tuple[list[int], list[int], list[int]] = ([], [], [])
-        for fields, content, owner in rows:
-            segment, slot, chunks, commitment = self._kept.add(fields.get("session"), owner, content)
+        for line, content, owner in rows:
+            segment, slot, chunks, commitment = self._kept.add(line.session, owner, content)
             location[0].append(segment)
             location[1].append(slot)
             location[2].append(chunks)
-            fields["_"] = records.TYPE
-            fields["content"] = {
-                "commitment": commitment.hex(),
-                "length_class": records.length_class(len(content)),
-                "owner": owner,
-            }
-        kept = record_line.from_fields([row.fields for row in rows])
-        for row in rows:
-            row.fields.clear()
+            line.content = Content(commitment.hex(), records.length_class(len(content)), owner)
+        kept = [row.line for row in rows]
         lines = record_line.write_block(kept)
         if max(map(len, lines)) > records.MAX_LINE:
             raise FormatError(f"a record line has at most {records.MAX_LINE} bytes")
@@ -178,7 +174,7 @@ class _Lines:
         places = [pa.array(numbers, pa.int32()) for numbers in location]
         self.columns.append([pa.array(lines, pa.binary()), *records.derive(kept), *places])
         self.summary.add(kept)
-        for portion, pieces in records.portions(kept):
+        for portion, pieces in records.portions(kept).items():
             self._pieces.setdefault(portion, []).extend(pieces)
 
     def inputs(self, tree: KeyTree) -> list[dict[str, Any]]:

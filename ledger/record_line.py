@@ -7,7 +7,7 @@ A line that encodes back to its own bytes from these fields is canonical by that
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from ledger import canonical
 from ledger.errors import FormatError
 
+TYPE: Final = "evidence/record/1"
 Count = Annotated[int, msgspec.Meta(ge=0, lt=canonical.INT_LIMIT)]
 Number = Annotated[int, msgspec.Meta(gt=-canonical.INT_LIMIT, lt=canonical.INT_LIMIT)]
 
@@ -114,13 +115,20 @@ _DECODER: Final = msgspec.json.Decoder(RecordLine)
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
-def from_fields(rows: Sequence[Mapping[str, Any]]) -> list[RecordLine]:
-    """Records from their fields by the names in the line. Raises FormatError where one has another name or form."""
-    unknown = set[str]().union(*rows) - _NAMES
-    if unknown:
-        raise FormatError(f"no record has a field {min(unknown)!a}")
+_UNSEALED: Final = Content("", 0, "")
+
+
+def from_fields(fields: dict[str, Any]) -> RecordLine:
+    """A record from all its fields but ``_`` and ``content``, by the names in the line: its content comes later.
+
+    Raises FormatError where a field has another name or form.
+    """
+    fields["_"] = TYPE
+    fields["content"] = _UNSEALED
+    if not _NAMES.issuperset(fields):
+        raise FormatError(f"no record has a field {min(fields.keys() - _NAMES)!a}")
     try:
-        return msgspec.convert(rows, list[RecordLine])
+        return msgspec.convert(fields, RecordLine)
     except msgspec.ValidationError as error:
         raise FormatError(f"no record: {error}") from None
 
@@ -135,7 +143,7 @@ def read_block(lines: Sequence[bytes]) -> list[RecordLine] | None:
 
     The encoded records contain no newline but the one after each, so equal bytes mean equal lines.
     """
-    joined = b"\n".join(lines) + b"\n"
+    joined = b"\n".join([*lines, b""])
     try:
         found: list[RecordLine] = _DECODER.decode_lines(joined)
     except (msgspec.DecodeError, UnicodeDecodeError):

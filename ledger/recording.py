@@ -71,11 +71,13 @@ def record(
     ``by`` names the keys that sign, the writer's among them. Raises ErasedError where an owner's key was destroyed,
     also by another process meanwhile; then nothing is committed. ``recheck``: see LogWriter.append.
     """
-    store.refresh()
+    foreign = store.refresh()
+    if foreign and recheck is not None:
+        recheck(foreign)
     following.refuse_behind(store)
     owners = {item.owner for item in made}
-    rows = [partition_writer.Row(_fields(store, item.fields), item.content, item.owner) for item in made]
-    names = [(row.fields["source"], row.fields["source_id"]) for row in rows]
+    rows = [partition_writer.Row.of(_fields(store, item.fields), item.content, item.owner) for item in made]
+    names = [(row.line.source, row.line.source_id) for row in rows]
     if not rows or len(set(names)) != len(names):
         raise UsageError("records are made one by one, at least one, and each has an id of its own")
     built, body = partition(store, rows, store.settings.retention_class)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ledger import following, parquet, segments
 from ledger.content import ContentReader
 from ledger.errors import ErasedError, StorageError, UsageError
-from ledger.keytree import KeyTree
+from ledger.keytree import KeyTree, moved_leaf
 from ledger.partition_reader import PartitionReader
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def reseal(
     """
     found = list(_segments(store, partition, redactions))
     place = f"content/date={partition.value['date']}/{secrets.token_hex(16)}.parquet"
-    tree = KeyTree.generate()
+    tree = _new_tree(store, partition, [item.number for item in found], place)
     keys = store.keyring.data_keys({item.owner for item in found})
     sealed = []
     for number, item in enumerate(found):
@@ -75,6 +75,17 @@ def reseal(
     committed = store.append([("reseal", item) for item in bodies], by=("privacy",))
     following.follow(store)
     return committed
+
+
+def _new_tree(store: Store, partition: Entry, numbers: Sequence[int], place: str) -> KeyTree:
+    """The tree of the new object: each leaf follows from the one that opened the segment before."""
+    path = partition.value["content"]["path"]
+    keys: dict[int, bytes] = {}
+    for new, number in enumerate(numbers):
+        known = store.endings.moved.get(path, {}).get(number)
+        where, leaf = (path, number) if known is None else (known.content.path, known.number)
+        keys[new] = moved_leaf(store.keyring.tree(where).leaf(leaf), place, new)
+    return KeyTree.from_leaves(len(numbers), keys)
 
 
 def _segments(store: Store, partition: Entry, redactions: Mapping[int, Redaction]) -> Iterator[_Segment]:

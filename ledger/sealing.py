@@ -178,7 +178,7 @@ def _partition(store: Store, spools: Sequence[_Spool], retention_class: str) -> 
     """The body of the partition entry of the records of one class; its objects are durable."""
     # The content of access records has no data subject as owner: it is under the spool's own reference.
     rows = [
-        partition_writer.Row(dict(frame.fields), frame.content, item.name)
+        partition_writer.Row.of(dict(frame.fields), frame.content, item.name)
         for item in spools
         for frame in item.frames
         if frame.fields["retention_class"] == retention_class

@@ -11,10 +11,10 @@ decryption the caller recomputes the commitment: AES-GCM alone does not commit t
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -32,6 +32,9 @@ MAX_PLAINTEXT: Final = 2 * CHUNK
 
 _INFO: Final = b"evidence/v1/segment"
 _RESEALED: Final = b"evidence/v1/resealed"
+_HMAC_BLOCK: Final = 64
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class SegmentId(NamedTuple):
@@ -83,12 +86,25 @@ def row_key(salt: bytes, index: int) -> bytes:
 
 def commitment_of(key: bytes, data: bytes) -> bytes:
     """The salted commitment to one slice under its row key: SHA-256(row key || slice)."""
-    return hashlib.sha256(key + data).digest()
+    return sha256(key + data).digest()
 
 
-def commitment(salt: bytes, index: int, data: bytes) -> bytes:
-    """The salted commitment to one slice: SHA-256(HMAC-SHA256(salt, u32 index) || slice)."""
-    return hashlib.sha256(hmac.digest(salt, index.to_bytes(4, "big"), "sha256") + data).digest()
+class Commitments:
+    """The salted commitments to the slices of one segment: SHA-256(HMAC-SHA256(salt, u32 index) || slice).
+
+    HMAC is written out (RFC 2104): with the two forms of its key made once a segment, it costs half of a call each.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, salt: bytes) -> None:
+        key = salt.ljust(_HMAC_BLOCK, b"\0")
+        self._inner, self._outer = key.translate(_INNER), key.translate(_OUTER)
+
+    def of(self, index: int, data: bytes) -> bytes:
+        """The commitment to one slice."""
+        key = sha256(self._outer + sha256(self._inner + index.to_bytes(4, "big")).digest()).digest()
+        return sha256(key + data).digest()
 
 
 def new_salt() -> bytes:

@@ -36,8 +36,10 @@ class Settings(BaseModel):
 
     store: str = Field(description="URL or path of the store: file://, s3://bucket/prefix, memory://, or a folder.")
     s3_endpoint: str | None = Field(default=None, description="Endpoint of an S3-compatible store.")
-    keyring: str = Field(description="Database URL of the keyring, for example sqlite:///evidence-private/keyring.db.")
-    kek: str = Field(description="Key-encryption key: file:PATH or env:NAME.")
+    keyring: str = Field(
+        description="Database URL of the keyring: sqlite:///FILE, or postgresql+psycopg://HOST/NAME where it is shared."
+    )
+    kek: str = Field(description="Key-encryption key: file:PATH, env:NAME or aws-kms:alias/NAME.")
     writer_key: Path = Field(description="File with the key that signs commits.")
     privacy_key: Path | None = Field(default=None, description="File with the key that signs erasures and retention.")
     certificate_key: Path | None = Field(default=None, description="File with the key that signs certificates.")

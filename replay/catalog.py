@@ -233,7 +233,8 @@ SELECT session, $partition, min(file_row_number), count(*),
     list_sort(list(DISTINCT decision) FILTER (decision IS NOT NULL)),
     list_sort(list(DISTINCT status) FILTER (status IS NOT NULL)), list_sort(list(DISTINCT source)),
     sum(input_tokens) FILTER (echo IS NULL), sum(output_tokens) FILTER (echo IS NULL),
-    list_sort(list_distinct(flatten(list(subjects) FILTER (subjects IS NOT NULL)))), count(occurred_at),
+    list_sort(list_distinct(flatten(list(subjects) FILTER (subjects IS NOT NULL)))),
+    count(occurred_at) FILTER (kind <> 'correction'),
     list_sort(list(DISTINCT owner)), count(*) FILTER (kind = 'envelope')
 FROM {_READ} LEFT JOIN (SELECT row AS echo FROM echoes WHERE partition = $partition) ON echo = file_row_number
 WHERE session IS NOT NULL GROUP BY session

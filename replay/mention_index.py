@@ -43,6 +43,27 @@ CREATE INDEX mentions_by_part ON mentions (part, detector);
 """
 
 
+GONE: Final = frozenset(("erased", "expired"))
+"""States of content that there is nothing to find in any more."""
+
+
+class Mention(msgspec.Struct, frozen=True):
+    """Someone named inside the content of a record: the bytes from ``start`` to before ``end`` of that content.
+
+    ``partition`` is a number in ``Catalog.partitions``, ``entry`` the index of its entry; ``owner`` owns the content.
+    """
+
+    record_id: str
+    partition: int
+    entry: int
+    row: int
+    owner: str
+    start: int
+    end: int
+    detector: str
+    type: str
+
+
 class Placed(msgspec.Struct, frozen=True, array_like=True):
     """A mention as it is sealed: the record, its row and owner, the bytes in its content, the identifier's type."""
 

@@ -16,31 +16,17 @@ from ledger.store import Store
 from replay import mention_index
 from replay.catalog import Catalog
 from replay.detectors import Detector, configured, detect
-from replay.mention_index import FoundHere, Placed, Reading, State
+from replay.mention_index import GONE, FoundHere, Placed, Reading, State
+from replay.mention_index import Mention as Mention
+from replay.redacting import redacted as redacted
+from replay.search import Scope as Scope
+from replay.search import Searched as Searched
+from replay.search import search_mentions as search_mentions
 
 _ROWS: Final = 2048
 """Rows that are opened at a time."""
 _BYTES: Final = 4 * 1024 * 1024
 """Bytes of content that are read as text at a time."""
-GONE: Final = frozenset(("erased", "expired"))
-"""States of content that there is nothing to find in any more."""
-
-
-class Mention(msgspec.Struct, frozen=True):
-    """Someone named inside the content of a record: the bytes from ``start`` to before ``end`` of that content.
-
-    ``partition`` is a number in ``Catalog.partitions``, ``entry`` the index of its entry; ``owner`` owns the content.
-    """
-
-    record_id: str
-    partition: int
-    entry: int
-    row: int
-    owner: str
-    start: int
-    end: int
-    detector: str
-    type: str
 
 
 class Scanned(msgspec.Struct, frozen=True):

@@ -70,13 +70,18 @@ def resolve_person(store: Store, identifiers: Sequence[str]) -> list[str]:
 
 def known_references(store: Store, text: str) -> list[str]:
     """The references that one text can stand for: of ``type:value``, of the bare value, or a reference itself."""
-    if _REFERENCE.match(text) and store.keyring.state(text) != "never existed":
+    if _REFERENCE.match(text) and _is_known(store, text):
         return [text]
     found = set(store.keyring.lookup(text))
     for kind, value in readings(text):
         found.update(store.keyring.lookup(value, [kind]))
     identities = store.identities.of(found)
     return sorted(ref for ref in found if any(not is_session(item.type) for item in identities[ref]))
+
+
+def _is_known(store: Store, reference: str) -> bool:
+    """Whether the keyring has a reference: with a key, live or destroyed, or, where nothing is sealed, identifiers."""
+    return store.keyring.state(reference) != "never existed" or bool(store.identities.of([reference])[reference])
 
 
 def readings(text: str) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,7 @@ import pyarrow as pa
 from ledger.errors import QueryRefusedError, StorageError
 from ledger.store import Store
 from replay import catalog
+from replay.restricted import records_left_out
 from replay.views import NAMES, statements
 
 MAX_ROWS: Final = 100_000
@@ -42,10 +43,14 @@ _PATIENCE: Final = 50.0
 
 
 class Result(NamedTuple):
-    """A query's rows, at most ``limit``; ``more`` says that there were others."""
+    """A query's rows, at most ``limit``; ``more`` says that there were others.
+
+    ``left_out``: records of the store that no view shows, because they name people whose processing is restricted.
+    """
 
     table: pa.Table
     more: bool
+    left_out: int
 
     def rows(self) -> list[list[Any]]:
         """Plain values, row by row. Raises QueryRefusedError for a date or time that Python cannot hold."""
@@ -61,6 +66,7 @@ class Views(NamedTuple):
     catalog: str
     paths: list[str]
     statements: list[str]
+    left_out: int
 
 
 def query(store: Store, sql: str, parameters: Sequence[Any] = (), limit: int = 1000) -> Result:
@@ -78,7 +84,8 @@ def connection(store: Store) -> Iterator[Views]:
     with catalog.opened(store) as opened:
         paths = opened.events_paths()
         ((file,),) = opened.connection.execute("SELECT path FROM duckdb_databases() WHERE NOT internal").fetchall()
-    yield Views(file, paths, statements(paths))
+        left_out = records_left_out(opened)
+    yield Views(file, paths, statements(paths, store.standing.restricted), left_out)
 
 
 def run(guarded: Views, sql: str, parameters: Sequence[Any] = (), limit: int = 1000) -> Result:
@@ -105,7 +112,7 @@ def run(guarded: Views, sql: str, parameters: Sequence[Any] = (), limit: int = 1
     if answer[:1] != b"+":
         raise QueryRefusedError("the query does not work: Out of Memory, or its process was ended")
     table = pa.ipc.open_stream(memoryview(answer)[1:]).read_all()
-    return Result(table.slice(0, limit), table.num_rows > limit)
+    return Result(table.slice(0, limit), table.num_rows > limit, guarded.left_out)
 
 
 def _ask(request: dict[str, Any]) -> bytes:

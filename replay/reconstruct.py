@@ -7,7 +7,14 @@ from typing import Final
 
 from ingest.formats.sealed import REFERENCE, pieces_of
 from ledger.access import Receipt
-from ledger.errors import ErasedError, EvidenceError, LostError, NotFoundError, UnverifiableError
+from ledger.errors import (
+    ErasedError,
+    EvidenceError,
+    LostError,
+    NotFoundError,
+    RestrictedError,
+    UnverifiableError,
+)
 from ledger.revealed import Revealed
 from replay.catalog import Catalog, parameter
 from replay.records import find_records
@@ -35,7 +42,8 @@ def resolve_input(catalog: Catalog, uri: str, text: str) -> str:
 def reconstruct(catalog: Catalog, input_ref: str, receipt: Receipt) -> Iterator[bytes]:
     """The bytes of an input, portion by portion.
 
-    Raises ErasedError where content was rendered unreadable by key destruction, LostError for a missing piece.
+    Raises ErasedError where content was rendered unreadable by key destruction, RestrictedError where it is withheld,
+    LostError for a missing piece.
     """
     steps = catalog.connection.execute(
         "SELECT step, list_sort(list(DISTINCT partition)) FROM input_parts WHERE input = ? GROUP BY step ORDER BY step",
@@ -124,4 +132,5 @@ _GONE: Final[Mapping[str, type[EvidenceError]]] = {
     "expired": ErasedError,
     "lost": LostError,
     "redacted": ErasedError,
+    "restricted": RestrictedError,
 }

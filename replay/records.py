@@ -71,6 +71,14 @@ def find_records(catalog: Catalog, record_ids: Iterable[str]) -> dict[str, Place
     return {place.record_id: place for place in found}
 
 
+def line_of(catalog: Catalog, place: Place) -> dict[str, Any]:
+    """The record line at a place, which holds no content."""
+    entry = catalog.partitions()[place.partition].value
+    reader = PartitionReader(catalog.store.objects, entry, catalog.mirror.path(entry))
+    (line,) = reader.rows(place.row, 1, ("line",)).column("line").to_pylist()
+    return records.parse_line(line)
+
+
 def _places(catalog: Catalog, condition: str, value: object) -> list[Place]:
     paths = catalog.events_paths()
     if not paths:

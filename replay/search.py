@@ -13,7 +13,7 @@ from ledger.history import Entry
 from ledger.keyring.identifiers import Identifier
 from ledger.revealed import Revealed
 from replay.catalog import Catalog, parameter
-from replay.mentions import GONE, Mention
+from replay.mention_index import GONE, Mention
 from replay.spelling import Term, terms
 from replay.surfaces import Span, normalised, surfaces
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import duckdb
@@ -10,6 +11,7 @@ import msgspec
 from ledger.errors import NotFoundError, UsageError
 from replay.calls import UNCOUNTED
 from replay.catalog import Catalog, parameter
+from replay.restricted import names_any
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -48,11 +50,12 @@ records, inferences, tools, policies, failures, models, decisions, sources, inpu
 """
 
 
-def session_table(schema: str = "main") -> str:
+def session_table(schema: str = "main", restricted: Collection[str] = ()) -> str:
     """One row a session, as SQL over the catalog's tables in ``schema``.
 
-    A part without a time of its own (an envelope) does not stretch the session to today. What is envelopes alone, such
-    as a trace without any model call, is none.
+    A part without a time of its own (an envelope), or of corrections, does not stretch the session to today. What is
+    envelopes alone, such as a trace without any model call, is none. Sessions that name ``restricted`` people are left
+    out.
     """
     return f"""
 SELECT session,
@@ -67,8 +70,14 @@ SELECT session,
     list_sum([sum(p.output_tokens), any_value(u.output_tokens)])::BIGINT AS output_tokens,
     list_sort(list_distinct(flatten(list(subjects)))) AS subjects
 FROM {schema}.session_parts p LEFT JOIN ({UNCOUNTED.format(echoes=f"{schema}.echoes")}) u USING (session)
-GROUP BY session HAVING sum(rows) > sum(envelopes)
+GROUP BY session HAVING sum(rows) > sum(envelopes){_without(restricted)}
 """
+
+
+def _without(restricted: Collection[str]) -> str:
+    if not restricted:
+        return ""
+    return f" AND NOT bool_or({names_any('list_concat(p.subjects, p.owners)', restricted)})"
 
 
 # An owner who is declared but has no role is a person all the same.
@@ -78,20 +87,32 @@ session IN (SELECT session FROM session_parts WHERE list_has_any(list_concat(sub
 
 
 def find_sessions(catalog: Catalog, wanted: Filter) -> list[SessionRow]:
-    """Sessions, the newest first.
+    """Sessions, the newest first, but for those of people whose processing is restricted.
 
     Raises NotFoundError for a person whom the keyring does not know, and UsageError for a period that is none.
     """
-    having, parameters = _conditions(catalog, wanted)
-    sql = f"SELECT {_COLUMNS} FROM ({session_table()})"
-    if having:
-        sql += " WHERE " + " AND ".join(having)
-    sql += " ORDER BY end_at DESC, session LIMIT ?"
+    where, parameters = _conditions(catalog, wanted)
+    table = session_table(restricted=catalog.store.standing.restricted)
+    sql = f"SELECT {_COLUMNS} FROM ({table}){where} ORDER BY end_at DESC, session LIMIT ?"
     rows = catalog.connection.execute(sql, [*parameters, wanted.limit]).fetchall()
     return [SessionRow(*row) for row in rows]
 
 
-def _conditions(catalog: Catalog, wanted: Filter) -> tuple[list[str], list[Any]]:
+def sessions_left_out(catalog: Catalog, wanted: Filter) -> int:
+    """How many sessions match, but are not shown because they name people whose processing is restricted."""
+    restricted = catalog.store.standing.restricted
+    if not restricted:
+        return 0
+    where, parameters = _conditions(catalog, wanted)
+    counts = [
+        catalog.connection.execute(f"SELECT count(*) FROM ({table}){where}", parameters).fetchall()[0][0]
+        for table in (session_table(), session_table(restricted=restricted))
+    ]
+    return int(counts[0] - counts[1])
+
+
+def _conditions(catalog: Catalog, wanted: Filter) -> tuple[str, list[Any]]:
+    """The WHERE of a filter, and its parameters."""
     having: list[str] = []
     parameters: list[Any] = []
     if wanted.user is not None:
@@ -112,7 +133,7 @@ def _conditions(catalog: Catalog, wanted: Filter) -> tuple[list[str], list[Any]]
     if wanted.until is not None:
         having.append("begin_at < ?::TIMESTAMPTZ")
         parameters.append(_time(catalog, wanted.until))
-    return having, parameters
+    return " WHERE " + " AND ".join(having) if having else "", parameters
 
 
 def _time(catalog: Catalog, text: str) -> str:

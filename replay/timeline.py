@@ -20,6 +20,8 @@ IDLE_SECONDS: Final = 300
 """A pause longer than this is shown as an idle gap."""
 
 _BELONGS: Final = frozenset(("part_of", "tool_of", "caused_by", "same_as"))
+_BEHIND: Final = "corrects"
+"""A correction stands behind what it corrects whenever it was made: read apart from it, the record would mislead."""
 
 Row = tuple[int, Revealed]
 """A record with the number of the commit that brought it."""
@@ -65,11 +67,27 @@ def open_session(catalog: Catalog, session: str, receipt: Receipt) -> Session:
         events = catalog.mirror.path(entry.value)
         revealed = catalog.store.reveal(receipt, entry.value, range(part.first_row, part.first_row + part.rows), events)
         rows += [(entry.seq, row) for row in revealed]
-    rows = [(seq, row) for seq, row in rows if row.line["kind"] != "envelope"]
-    by_sequence = all("seq" in row.line for _, row in rows) and not all("occurred_at" in row.line for _, row in rows)
-    rows.sort(key=lambda item: _order(item[1].line, by_sequence))
-    ordered = rows if by_sequence else _beside_their_targets(rows)
-    return Session(session, tuple(_events(ordered, Lineage(catalog))))
+    return Session(session, arranged(rows, Lineage(catalog)))
+
+
+def arranged(rows: Sequence[Row], lineage: Lineage) -> tuple[TimelineEvent, ...]:
+    """Opened records of one session as its events, envelopes left out."""
+    shown = [(seq, row) for seq, row in rows if row.line["kind"] != "envelope"]
+    return tuple(_events(_beside_their_targets(*_in_order(shown)), lineage))
+
+
+def _in_order(rows: Sequence[Row]) -> tuple[list[Row], bool]:
+    """By time, or by the source's sequence where only that is known of all but corrections, which say when they came.
+
+    The second value says that it was by sequence.
+    """
+    lines = [row.line for _, row in rows if not _corrects(row.line)]
+    by_sequence = all("seq" in line for line in lines) and not all("occurred_at" in line for line in lines)
+    return sorted(rows, key=lambda item: _order(item[1].line, by_sequence)), by_sequence
+
+
+def _corrects(line: Mapping[str, Any]) -> bool:
+    return any(link["relation"] == _BEHIND for link in line.get("links", ()))
 
 
 def _order(line: Mapping[str, Any], by_sequence: bool) -> tuple[str, int, str, int, int]:
@@ -82,13 +100,17 @@ def _order(line: Mapping[str, Any], by_sequence: bool) -> tuple[str, int, str, i
     return at, line.get("seq", 1 << 53), place.get("ref", ""), place.get("step", 0), place.get("part", 1 << 53)
 
 
-def _beside_their_targets(rows: Sequence[Row]) -> list[Row]:
-    """What has no time of its own, such as a guardrail's verdict, stands right behind the record that it belongs to."""
+def _beside_their_targets(rows: Sequence[Row], by_sequence: bool) -> list[Row]:
+    """What has no time of its own, such as a guardrail's verdict, stands right behind the record that it belongs to.
+
+    So does a correction. Where a sequence orders the rest, it alone is moved.
+    """
     places = {_own_id(row.line): place for place, (_, row) in reversed(list(enumerate(rows)))}
     behind: dict[int, list[int]] = {}
     first: list[int] = []
     for place, (_, row) in enumerate(rows):
-        target = None if "occurred_at" in row.line else _target(row.line, places)
+        moves = _corrects(row.line) or not (by_sequence or "occurred_at" in row.line)
+        target = _target(row.line, places) if moves else None
         (first if target in (None, place) else behind.setdefault(target, [])).append(place)
     order: list[int] = []
     waiting = first[::-1]
@@ -103,7 +125,8 @@ def _beside_their_targets(rows: Sequence[Row]) -> list[Row]:
 
 def _target(line: Mapping[str, Any], places: Mapping[tuple[str, str], int]) -> int | None:
     """The place of the first record of the session that a line says it belongs to."""
-    links = (link for link in line.get("links", ()) if link["relation"] in _BELONGS)
+    wanted = (_BEHIND,) if _corrects(line) else _BELONGS
+    links = (link for link in line.get("links", ()) if link["relation"] in wanted)
     found = (places.get((link["source"], link["source_id"])) for link in links)
     return next((place for place in found if place is not None), None)
 
@@ -122,13 +145,13 @@ def _events(rows: Sequence[Row], lineage: Lineage) -> Iterable[TimelineEvent]:
         new, repeated = _without_history(rendered.input, shown)
         shown.extend(_essence(message) for message in (*new, *rendered.output))
         own_id = _own_id(line)
-        at = line.get("occurred_at")
+        at, later = line.get("occurred_at"), _corrects(line)
         yield TimelineEvent(
             row.record.hex(),
             line["kind"],
             at,
             line.get("time_basis", "none"),
-            _gap(before, at),
+            None if later else _gap(before, at),
             line,
             row.state,
             rendered,
@@ -138,7 +161,7 @@ def _events(rows: Sequence[Row], lineage: Lineage) -> Iterable[TimelineEvent]:
             own_id in seen,
         )
         seen.add(own_id)
-        before = line.get("ended_at") or at or before
+        before = before if later else line.get("ended_at") or at or before
 
 
 def _render(row: Revealed) -> Rendered:

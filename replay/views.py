@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
+from replay.restricted import names_any
 from replay.sessions import session_table
 
 _JSON_TEXT: Final = (
@@ -39,11 +40,18 @@ _EMPTY: Final = f"""
 """
 
 
-def statements(paths: Sequence[str]) -> list[str]:
-    """The statements that make the views over events files at ``paths``, the catalog attached as ``catalog``."""
+def statements(paths: Sequence[str], restricted: Collection[str] = ()) -> list[str]:
+    """The statements that make the views over events files at ``paths``, the catalog attached as ``catalog``.
+
+    Records, sessions and changes that name ``restricted`` people are left out.
+    """
     files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
     source = f"read_parquet([{files}], filename = true)" if paths else _EMPTY
     fields = ", ".join(f"json->>'$.{name}' AS {name}" for name in _JSON_TEXT)
+
+    def without(references: str) -> str:
+        return f" WHERE NOT {names_any(references, restricted)}" if restricted else ""
+
     return [
         f"""
         CREATE VIEW records AS
@@ -51,10 +59,10 @@ def statements(paths: Sequence[str]) -> list[str]:
             json->'$.model_ref' AS model_ref, json->'$.change' AS change, json->'$.links' AS links,
             json->'$.warnings' AS warnings, json->'$.subjects' AS subject_roles,
             json->>'$.content.commitment' AS commitment, decode(line) AS line, filename AS events_file
-        FROM (SELECT *, decode(line)::JSON AS json FROM {source})
+        FROM (SELECT *, decode(line)::JSON AS json FROM {source}{without("list_append(coalesce(subjects, []), owner)")})
         """,
-        f"CREATE VIEW sessions AS {session_table('catalog')}",
-        "CREATE VIEW changes AS SELECT * FROM catalog.change_state",
+        f"CREATE VIEW sessions AS {session_table('catalog', restricted)}",
+        f"CREATE VIEW changes AS SELECT * FROM catalog.change_state{without('coalesce(subjects, [])')}",
         """
         CREATE VIEW partitions AS
         SELECT partition, entry, seq, committed_at, date, rows, segments, root, retention_class, from_time, to_time,

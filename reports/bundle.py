@@ -58,11 +58,13 @@ def export_bundle(
     content: ContentGrant | None,
     out: BinaryIO,
     pinned: Checkpoint | None = None,
+    recipient: str | None = None,
 ) -> ExportSummary:
     """Write a bundle to ``out`` and record the export in the ledger; what returns has been recorded.
 
     Write to a scratch file and give it its name only after this returned: no record, no bundle. ``pinned``: a
-    checkpoint that the auditor holds; the bundle then proves that it continues it.
+    checkpoint that the auditor holds; the bundle then proves that it continues it. ``recipient``: the reference of
+    whoever it is for (reports.recipients), which the ledger's entry alone states.
     Raises NotFoundError for an empty selection, TamperedError or LostError where the store is not what its ledger
     says, UnverifiableError for records that are not published yet, UsageError for what is too large for one bundle,
     AccessNotRecordedError for content without a receipt.
@@ -72,11 +74,13 @@ def export_bundle(
     with BundleWriter(out) as writer:
         _Export(store, writer, published, content, summary).write(select(catalog, selection), selection, pinned)
     summary.sha256, summary.size = writer.sha256, writer.size
-    summary.entry = store.append([("export", _entry(selection, content, summary))])[0].index
+    summary.entry = store.append([("export", _entry(selection, content, summary, recipient))])[0].index
     return summary
 
 
-def _entry(selection: Selection, content: ContentGrant | None, summary: ExportSummary) -> dict[str, Any]:
+def _entry(
+    selection: Selection, content: ContentGrant | None, summary: ExportSummary, recipient: str | None
+) -> dict[str, Any]:
     """The export's ledger entry. The bundle's digest says nothing of its content: row keys, random, are hashed too."""
     return {
         "bundle": {"sha256": summary.sha256, "size": summary.size},
@@ -86,6 +90,7 @@ def _entry(selection: Selection, content: ContentGrant | None, summary: ExportSu
         "records": summary.records,
         "selection": selection.as_json(),
         "with_content": content is not None,
+        **({} if recipient is None else {"recipient": recipient}),
     }
 
 

@@ -26,6 +26,21 @@ LEONIE = "HV-104417"
 SESSION = "mira-34a7fff4"  # Leonie's blocked card, see README.md
 RECOVERED = LOGS / "mira" / "2026-10-23-recovered.jsonl"
 
+# Leonie writes again, after everything about her was erased.
+AGAIN = {
+    "evidence": "event/1",
+    "kind": "inference",
+    "source": "mira",
+    "id": "call-after-erasure",
+    "time": "2026-11-20T09:00:00Z",
+    "session": "mira-0again",
+    "subjects": {"end_user": [{"type": "customer_number", "id": LEONIE}]},
+    "input": [{"role": "user", "parts": [{"type": "text", "content": "Can I open a new account?"}]}],
+}
+DETECTORS = """
+detectors = ["email", "phone", "iban", "card", { name = "customer", type = "customer_number", pattern = "HV-[0-9]{6}" }]
+"""
+
 UNAPPROVED = """\
 SELECT occurred_at, change_type, change_name, change_from, change_to, approval
 FROM changes
@@ -98,7 +113,7 @@ def main() -> int:
         return 2
     demo = Demo(folder)
     try:
-        for part in (_ingest, _look, _prove, _hand_over, _tamper, _seal):
+        for part in (_ingest, _look, _prove, _hand_over, _find, _erase, _restore, _rotate, _tamper, _seal):
             part(demo)
     except StepError as error:
         print(f"\nThe demo stopped: {error}.", file=sys.stderr)
@@ -158,6 +173,74 @@ def _hand_over(demo: Demo) -> None:
         (demo.folder / "verify.py").write_bytes(archive.read(inside))
     plain = [sys.executable, "-I", "verify.py", "bundle.zip", *pin]
     demo.command("The same without this product: one file, standard library only.", plain)
+
+
+def _find(demo: Demo) -> None:
+    with (demo.folder / "evidence.toml").open("a") as settings:
+        settings.write(DETECTORS)
+    print(f"\n# The bank's customer numbers can be found in texts, too. Added to evidence.toml:{DETECTORS.rstrip()}")
+    demo.run("Who is named in what other people wrote? An index, sealed, outside the store.", "mentions", "scan")
+    why = ["--purpose", "request of 20 November"]
+    demo.run(
+        "Leonie wants to be forgotten. Everything in which she is somebody, or is named.", "dsar", "find", LEONIE, *why
+    )
+
+
+def _erase(demo: Demo) -> None:
+    opened = demo.run(
+        "Her request; its deadline is fixed.", "dsar", "open", LEONIE, "--requester", "Leonie Aster", "--json"
+    )
+    request = str(json.loads(opened)["request"])
+    demo.run("She signed in to ask for it.", "dsar", "identify", request, "--method", "account")
+    demo.run(
+        "What will become of each record: the dry run, which somebody else has to approve.", "dsar", "plan", request
+    )
+    second = demo.run(
+        "A second person has a key of their own,", "keys", "new", "demo/approver/second", "-o", "second.key"
+    )
+    (demo.folder / "second.vkey").write_text(second)
+    enrol = ["enrol", "--role", "approver", "--key", "second.vkey", "--admin-key", "evidence-private/admin.key"]
+    demo.run("which the holder of the admin key enrols.", "keys", *enrol)
+    demo.run("They approve the plan by its digest.", "dsar", "approve", request, "--key", "second.key", lines=8)
+    demo.run("A backup of the keyring, from before.", "keys", "backup", "-o", "before.db")
+    demo.run(
+        "It is carried out: keys are destroyed, what others wrote of her is taken out.",
+        "dsar",
+        "execute",
+        request,
+        "--yes",
+    )
+    demo.run("Content that is gone is explained, nothing is lost.", "verify", "--level", "deep")
+    demo.run("The proof, which names nobody.", "dsar", "certificate", request, "-o", "certificate.zip")
+    check = [sys.executable, "-I", "verify.py", "certificate.zip", "--key", "evidence-private/log.vkey"]
+    demo.command("Anybody can check it offline.", check)
+
+
+def _restore(demo: Demo) -> None:
+    copy = demo.folder / "restored"
+    copy.mkdir()
+    for name in (STORE, "evidence-private"):
+        shutil.copytree(demo.folder / name, copy / name)
+    shutil.copy(demo.folder / "evidence.toml", copy)
+    here = ["--config", "restored/evidence.toml"]
+    restore = ["keys", "restore", "before.db", "--replace", *here]
+    demo.run("In a copy of it all: somebody restores the keyring of before, in which her keys live.", *restore)
+    demo.run("verify says so,", "verify", "--level", "deep", *here, ends_with=3)
+    demo.run("reconciling destroys them again,", "keys", "reconcile", *here)
+    demo.run("and nobody is found.", "dsar", "find", LEONIE, *here, ends_with=20)
+
+
+def _rotate(demo: Demo) -> None:
+    demo.run("The keyring's next epoch: from now on the backup of before opens nothing at all.", "keys", "rotate")
+    request = str(
+        json.loads(demo.run("The register of requests.", "dsar", "list", "--json", lines=0))["requests"][0]["request"]
+    )
+    again = ["dsar", "certificate", request, "-o", "certificate-2.zip"]
+    demo.run("The certificate again: it states the date for backups, too.", *again)
+    (demo.folder / "again.ndjson").write_text(json.dumps(AGAIN) + "\n")
+    demo.run("Leonie comes back.", "ingest", "again.ndjson")
+    demo.run("She is somebody new here: one record, and nothing of before.", "dsar", "find", LEONIE)
+    demo.run("The old logs do not bring her back either.", "ingest", os.path.relpath(LOGS, demo.folder))
 
 
 def _tamper(demo: Demo) -> None:

@@ -105,12 +105,18 @@ class Installation:
 
 
 def make_installation(
-    folder: Path, location: str | None = None, endpoint: str | None = None, **changes: Any
+    folder: Path,
+    location: str | None = None,
+    endpoint: str | None = None,
+    *,
+    keyring: str | None = None,
+    kek: str | None = None,
+    **changes: Any,
 ) -> Installation:
     """A new store; ``changes`` are settings, which also stand in its configuration file."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "evidence.toml"
-    create(location or str(folder / "store"), config, endpoint=endpoint)
+    create(location or str(folder / "store"), config, endpoint=endpoint, keyring=keyring, kek_provider=kek)
     with config.open("a") as file:
         for name, value in {"workers": 0, **changes}.items():
             file.write(f"{name} = {value!r}\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -151,6 +151,31 @@ def opaque(value: Any) -> str | None:
     if type(value) is str:
         return value if _is_opaque(value) else None
     return str(value) if type(value) is int and 0 <= value < _MAX_SAFE else None
+
+
+class Repeated(dict[str, str]):
+    """What a reader says of texts that recur from record to record: each is read once, and kept in memory once."""
+
+    def __init__(self, reader: Callable[[str], str | None]) -> None:
+        self._reader = reader
+
+    def __missing__(self, text: str) -> str | None:
+        read = self._reader(text)
+        # What is no code may be of any length, and say anything: it is not kept.
+        if read is not None:
+            if len(self) >= _MAX_REPEATED:
+                self.clear()
+            self[text] = read
+        return read
+
+
+_MAX_REPEATED = 4096
+_OPAQUE = Repeated(opaque)
+
+
+def repeated_opaque(value: Any) -> str | None:
+    """The same as ``opaque``, for what has few different values."""
+    return _OPAQUE[value] if type(value) is str else opaque(value)
 
 
 def hex_id(value: Any, digits: int) -> str | None:

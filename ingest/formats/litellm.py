@@ -6,7 +6,7 @@ same bytes, so their records have no content of their own and point to the call 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ingest.formats.base import Described, Event, Format, Framing, Identifier, Message, RejectedInput, Rendered
@@ -17,6 +17,7 @@ from ingest.formats.fields import (
     load_object,
     mapping,
     opaque,
+    repeated_opaque,
     rfc3339,
 )
 from ingest.formats.litellm_calls import classify
@@ -130,16 +131,17 @@ def call_fields(value: Json, metadata: Json) -> tuple[dict[str, Any], bool]:
     error = mapping(value.get("error_information"))
     is_tool = operation == "execute_tool"
     model = None if is_tool else value.get("model")  # LiteLLM names the tool there, in words
-    withheld = _put_codes(
+    withheld = _put_codes(fields, opaque, ("gen_ai_response_id", response.get("id")))
+    withheld |= _put_codes(
         fields,
+        repeated_opaque,
         ("gen_ai_provider_name", value.get("custom_llm_provider")),
         ("gen_ai_request_model", value.get("model_group") or model),
         ("gen_ai_response_model", response.get("model")),
-        ("gen_ai_response_id", response.get("id")),
         ("gen_ai_tool_name", _tool_name(value, metadata) if is_tool else None),
         ("error_type", error.get("error_class")),
     )
-    named = opaque(model)
+    named = repeated_opaque(model)
     if named is not None:
         fields["model_ref"] = {"name": named}
     _read_usage(fields, value, (mapping(response.get("usage")), mapping(metadata.get("usage_object"))))
@@ -238,12 +240,12 @@ def _read_times(fields: dict[str, Any], began: Any, ended: Any) -> None:
         fields["ended_at"] = ended_at
 
 
-def _put_codes(fields: dict[str, Any], *codes: tuple[str, Any]) -> bool:
+def _put_codes(fields: dict[str, Any], reader: Callable[[Any], str | None], *codes: tuple[str, Any]) -> bool:
     """Write what is there and opaque; returns whether something was there and is not."""
     withheld = False
     for name, code in codes:
         if code:
-            text = opaque(code)
+            text = reader(code)
             if text is None:
                 withheld = True
             else:
@@ -256,12 +258,15 @@ def _tool_name(value: Json, metadata: Json) -> Any:
     return mapping(metadata.get("mcp_tool_call_metadata")).get("name") or value.get("mcp_namespaced_tool_name")
 
 
-def _read_usage(fields: dict[str, Any], value: Json, usages: tuple[Json, ...]) -> None:
+def _read_usage(fields: dict[str, Any], value: Json, usages: Sequence[Json]) -> None:
     """Token counts. A sender may fill one dialect's form and leave another's at 0, so the largest number counts."""
     for name, field in _TOTALS.items():
         read = count(value.get(name))
         if read is not None:
             fields[field] = read
+    usages = [usage for usage in usages if usage]
+    if not usages:
+        return
     for field, places in _PARTS_OF_USAGE.items():
         found = [
             count((mapping(usage.get(group)) if group else usage).get(name))
@@ -277,7 +282,7 @@ def _finish_reasons(response: Json) -> list[str]:
     choices = response.get("choices")
     if type(choices) is not list:
         return []
-    reasons = [opaque(choice.get("finish_reason")) for choice in choices if type(choice) is dict]
+    reasons = [repeated_opaque(choice.get("finish_reason")) for choice in choices if type(choice) is dict]
     return [reason for reason in reasons if reason]
 
 

@@ -17,7 +17,17 @@ from ingest.formats.base import (
     RejectedInput,
     Rendered,
 )
-from ingest.formats.fields import count, has_duplicate_keys, hex_id, load_object, mapping, opaque, rfc3339
+from ingest.formats.fields import (
+    Repeated,
+    count,
+    has_duplicate_keys,
+    hex_id,
+    load_object,
+    mapping,
+    opaque,
+    repeated_opaque,
+    rfc3339,
+)
 from ingest.formats.genai import Reader, read_attributes
 from ingest.formats.messages import as_text, genai_messages, unreadable
 
@@ -59,6 +69,7 @@ CHANGE_TYPES = frozenset(("model", "dataset", "prompt", "policy", "deployment"))
 RELATIONS = frozenset(("part_of", "approves", "caused_by", "tool_of", "same_as", "corrects", "rolls_back"))
 
 _is_code = re.compile(r"[a-z][a-z0-9_.:-]{0,63}\Z").match
+_CODES = Repeated(lambda text: text if _is_code(text) else None)
 _MAX_IDENTIFIER = 1024
 
 
@@ -145,7 +156,7 @@ def _read_values(value: Mapping[str, Any], fields: dict[str, Any]) -> bool:
     withheld = False
     for name, item in value.items():
         reader = _READERS.get(name)
-        if reader is None or item is None or item == "":
+        if reader is None or (not item and (item is None or item == "")):
             continue
         read = reader(item)
         if read is None:
@@ -172,7 +183,7 @@ def _read_group(
     withheld = False
     for key, item in group.items():
         reader = readers.get(key)
-        if reader is None or item is None or item == "":
+        if reader is None or (not item and (item is None or item == "")):
             continue
         read = reader(item)
         if read is None:
@@ -194,7 +205,7 @@ def _session(session: Any) -> tuple[str | Identifier | None, bool]:
     if type(session) is dict:
         named = _identifier(session)
         return named, named is None
-    return opaque(session) or Identifier("session", as_text(session)[:_MAX_IDENTIFIER]), False
+    return repeated_opaque(session) or Identifier("session", as_text(session)[:_MAX_IDENTIFIER]), False
 
 
 def _subjects(roles: Any) -> tuple[dict[str, tuple[Identifier, ...]], bool]:
@@ -206,7 +217,7 @@ def _subjects(roles: Any) -> tuple[dict[str, tuple[Identifier, ...]], bool]:
     withheld = False
     for role, listed in roles.items():
         people = listed if type(listed) is list else [listed]
-        read = tuple(filter(None, map(_identifier, people)))
+        read = tuple([person for item in people if (person := _identifier(item)) is not None])
         withheld |= len(read) < len(people) or role not in ROLES
         if read and role in ROLES:
             subjects[role] = read
@@ -248,11 +259,13 @@ def _link(value: Any) -> dict[str, str] | None:
 
 
 def _code(value: Any) -> str | None:
-    return value if type(value) is str and _is_code(value) else None
+    return _CODES[value] if type(value) is str else None
 
 
 def _one_of(codes: frozenset[str]) -> Reader:
-    return lambda value: value if type(value) is str and value in codes else None
+    # A mapping gives back its own text: that of the line is one more in memory.
+    own = {code: code for code in codes}
+    return lambda value: own.get(value) if type(value) is str else None
 
 
 def _tool_messages(value: Mapping[str, Any]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
@@ -271,15 +284,15 @@ _READERS: dict[str, Reader] = {
     "trace_id": lambda value: hex_id(value, 32),
     "span_id": lambda value: hex_id(value, 16),
     "parent_span_id": lambda value: hex_id(value, 16),
-    "system": opaque,
-    "environment": opaque,
-    "error_type": opaque,
+    "system": repeated_opaque,
+    "environment": repeated_opaque,
+    "error_type": repeated_opaque,
     "status": _one_of(STATUSES),
     "decision": _one_of(DECISIONS),
     "capture": _one_of(CAPTURES),
     "links": _links,
 }
-_MODEL: dict[str, Reader] = {"name": opaque, "version": opaque, "digest": opaque}
+_MODEL: dict[str, Reader] = {"name": repeated_opaque, "version": repeated_opaque, "digest": repeated_opaque}
 _CHANGE: dict[str, Reader] = {
     "type": _one_of(CHANGE_TYPES),
     "name": opaque,

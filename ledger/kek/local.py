@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
@@ -89,6 +89,7 @@ class FileKeys:
             raise ConfigError(f"no key in {self._origin} opens the keyring's newest epoch, so none is destroyed")
         if len(lines) > 1:
             self._replace([lines[kept]])
+        self._clear_away()
         return Retired(utc_now())
 
     @property
@@ -105,28 +106,38 @@ class FileKeys:
         return _read_private(self._path).split()
 
     def _replace(self, lines: Sequence[bytes]) -> None:
-        """Put a file with these keys in the place of this one, durably; then overwrite what the old one held."""
-        data = b"".join(line + b"\n" for line in lines)
+        """Put a file with these keys in the place of this one, durably; then overwrite what the old one held.
+
+        Killed at any point it leaves one whole file under the name, and what else it leaves the next call overwrites.
+        """
         # A link stays a link: what is replaced is the file behind it.
         path = self._path.resolve()
-        scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        new, old = _beside(path)
         try:
-            with path.open("r+b") as old:
-                write_private(scratch, data)
-                scratch.replace(path)
+            self._clear_away()
+            write_private(new, b"".join(line + b"\n" for line in lines))
+            with suppress(OSError):
+                old.hardlink_to(path)
+            with path.open("r+b") as file:
+                new.replace(path)
                 sync_folder(path.parent)
-                size = os.fstat(old.fileno()).st_size
-                old.write(secrets.token_bytes(size))
-                old.flush()
-                os.fsync(old.fileno())
+                _overwrite(file)
+            old.unlink(missing_ok=True)
         except OSError as error:
             raise ConfigError(
                 f"cannot replace the key-encryption key {self._path}: {error.strerror}",
                 hint="The file and its folder must be writable for whoever rotates keys.",
             ) from None
-        finally:
-            scratch.unlink(missing_ok=True)
         self._held = self._read()
+
+    def _clear_away(self) -> None:
+        """Overwrite and remove what a killed process has left of keys, but never the keys themselves."""
+        path = self._path.resolve()
+        for left in _beside(path):
+            if left.exists() and not left.samefile(path):
+                with left.open("r+b") as file:
+                    _overwrite(file)
+            left.unlink(missing_ok=True)
 
 
 class EnvironmentKeys:
@@ -180,6 +191,19 @@ def write_private(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     sync_folder(path.parent)
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    """Where the new and the old file stand while one takes the other's place."""
+    return path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+
+
+def _overwrite(file: BinaryIO) -> None:
+    """Overwrite a file's bytes, durably; a file system that writes elsewhere, or a snapshot, keeps the old ones."""
+    file.seek(0)
+    file.write(secrets.token_bytes(os.fstat(file.fileno()).st_size))
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _new_line() -> bytes:

@@ -106,8 +106,12 @@ class AccessNumbers:
     def sealed(self, spools: Sequence[str]) -> None:
         """Destroy the keys of spools: what they held is in the ledger now."""
         table = tables.spools
-        with destroying(self._keyring.engine) as connection:
+        gone: list[bytes] = []
+        with destroying(self._keyring.engine, gone) as connection:
             for spool in spools:
+                gone += filter(
+                    None, connection.execute(select(table.c.wrapped).where(table.c.spool == spool)).scalars()
+                )
                 statement = update(table).where(table.c.spool == spool, table.c.state.in_(UNSEALED))
                 connection.execute(statement.values(state="sealed", wrapped=None))
 

@@ -35,8 +35,8 @@ class Input(NamedTuple):
 class Step(NamedTuple):
     """One portion of an input, as one of the partitions that hold it (``path``) sees it.
 
-    ``step`` counts an input's portions from 0; it took bytes ``from_byte`` to ``to_byte``, and ``mac`` is over those, or
-    None once content of them was ended. It counts once the ledger lists every partition of one ``attempt`` at it.
+    ``step`` counts an input's portions from 0; it took bytes ``from_byte`` to ``to_byte``, and ``mac`` is over those,
+    or None once content of them was ended. It counts once the ledger lists every partition of one ``attempt`` at it.
     """
 
     input: str
@@ -124,9 +124,12 @@ class Bookmarks:
     def forget_attempt(self, attempt: str) -> None:
         """Drop the digests of an attempt that will not be committed as it is: what they are over was erased."""
         table = tables.steps
-        with destroying(self._keyring.engine) as connection:
+        gone: list[bytes] = []
+        with destroying(self._keyring.engine, gone) as connection:
             self._keyring.follow(connection, hold=True)
-            connection.execute(update(table).where(table.c.attempt == attempt).values(mac=None))
+            which = (table.c.attempt == attempt, table.c.mac.is_not(None))
+            gone += connection.execute(select(table.c.mac).where(*which)).scalars()
+            connection.execute(update(table).where(*which).values(mac=None))
 
     def inputs_at(self, uri: str) -> list[Input]:
         """The inputs taken in from this location, newest first."""

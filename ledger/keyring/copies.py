@@ -11,13 +11,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, Table, create_engine, delete, event, func, insert, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    Select,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.errors import KeyringError
 from ledger.keyring import tables
-from ledger.keyring.engine import destroying, reading
+from ledger.keyring.engine import destroying, reading, rewrite
 from ledger.keyring.keyring import Keyring, lock_epochs, meta_label
 
 _PAGE: Final = 2000
@@ -49,7 +62,9 @@ def load(path: Path, target: Engine) -> dict[str, int]:
         lock_epochs(into, "EXCLUSIVE")
         for table in tables.metadata.sorted_tables:
             into.execute(delete(table))
-        return {table.name: _copy(connection, into, table) for table in tables.metadata.sorted_tables}
+        counts = {table.name: _copy(connection, into, table) for table in tables.metadata.sorted_tables}
+    rewrite(target)
+    return counts
 
 
 def is_empty(target: Engine) -> bool:
@@ -80,18 +95,22 @@ def differences(connection: Connection, path: Path) -> list[str]:
     with _file(path) as engine, engine.connect() as copy:
         found = []
         for table in tables.metadata.sorted_tables:
-            statement = select(table).order_by(*table.primary_key)
+            statement = select(table)
             if table is tables.epochs:
                 statement = statement.where(table.c.epoch == newest)
-            rows = (_plain(where, statement) for where in (connection, copy))
-            if any(one != other for one, other in itertools.zip_longest(*rows)):
-                found.append(table.name)
+            with _sorted(connection, statement, table) as here, _sorted(copy, statement, table) as there:
+                if any(one != other for one, other in itertools.zip_longest(here, there)):
+                    found.append(table.name)
         return found
 
 
-def _plain(connection: Connection, statement: Any) -> Iterator[tuple[Any, ...]]:
-    for row in connection.execution_options(yield_per=_PAGE).execute(statement):
-        yield tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+@contextmanager
+def _sorted(connection: Connection, statement: Select[Any], table: Table) -> Iterator[Iterator[tuple[Any, ...]]]:
+    """Rows by the bytes of their primary key, whatever the database's language; closed where not all were taken."""
+    c = connection.dialect.name == "postgresql"
+    keys = [key.collate("C") if c and isinstance(key.type, String) else key for key in table.primary_key]
+    with connection.execution_options(yield_per=_PAGE).execute(statement.order_by(*keys)) as rows:
+        yield (tuple(bytes(value) if isinstance(value, memoryview) else value for value in row) for row in rows)
 
 
 def _tree(keyring: Keyring, row: Row[Any]) -> bool:

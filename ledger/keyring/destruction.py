@@ -6,6 +6,7 @@ keyring remembers up to which entry it has followed, so that one that was restor
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import Connection, and_, delete, or_, select, update
@@ -30,20 +31,25 @@ class Destruction:
 
         What was sealed for them is readable until ``subjects``. Returns the number of identifiers deleted.
         """
-        with destroying(self._keyring.engine) as connection:
-            return self._forget(connection, references, "erasing")
+        gone: list[bytes] = []
+        with destroying(self._keyring.engine, gone) as connection:
+            return self._forget(connection, references, "erasing", gone)
 
     def subjects(self, references: Collection[str]) -> int:
         """Destroy every data key of these subjects, and what ``begin`` does; the number of keys destroyed."""
         keys = tables.data_keys
+        gone: list[bytes] = []
         destroyed = 0
-        with destroying(self._keyring.engine) as connection:
-            self._forget(connection, references, "erased")
+        with destroying(self._keyring.engine, gone) as connection:
+            self._forget(connection, references, "erased", gone)
             for batch in batches(sorted(references)):
-                destroyed += connection.execute(delete(keys).where(keys.c.ref.in_(batch))).rowcount
+                deleted = delete(keys).where(keys.c.ref.in_(batch)).returning(keys.c.wrapped)
+                wrapped = connection.execute(deleted).scalars().all()
+                destroyed += len(wrapped)
+                gone += wrapped
         return destroyed
 
-    def _forget(self, connection: Connection, references: Collection[str], state: str) -> int:
+    def _forget(self, connection: Connection, references: Collection[str], state: str, gone: list[bytes]) -> int:
         now = utc_now()
         wanted = sorted(references)
         subjects, links = tables.subjects, tables.subject_links
@@ -53,10 +59,12 @@ class Destruction:
             ended = update(subjects).where(subjects.c.ref.in_(batch), subjects.c.state != "erased")
             connection.execute(ended.values(state=state, erased_at=now))
             connection.execute(delete(links).where(or_(links.c.ref.in_(batch), links.c.other.in_(batch))))
-            deleted += self._delete_identifiers(connection, batch)
+            identifiers = self._delete_identifiers(connection, batch)
+            deleted += len(identifiers)
+            gone += itertools.chain.from_iterable(identifiers)
         return deleted
 
-    def _delete_identifiers(self, connection: Connection, references: Iterable[str]) -> int:
+    def _delete_identifiers(self, connection: Connection, references: Iterable[str]) -> list[tuple[bytes, ...]]:
         table = tables.identifiers
         self._keyring.follow(connection, hold=True)
         macs = [
@@ -64,7 +72,9 @@ class Destruction:
             for reference in references
             for epoch in self._keyring.live_epochs()
         ]
-        return sum(connection.execute(delete(table).where(or_(*batch))).rowcount for batch in batches(macs))
+        columns = (table.c.mac, table.c.subject_mac, table.c.sealed)
+        deleted = (delete(table).where(or_(*batch)).returning(*columns) for batch in batches(macs))
+        return [tuple(row) for statement in deleted for row in connection.execute(statement)]
 
     def trees(self, changes: Mapping[str, KeyTree | None], state: str = "expired") -> None:
         """Put what is left of key trees in their place; None destroys a tree as a whole, which is then in ``state``.
@@ -73,9 +83,11 @@ class Destruction:
         """
         table = tables.partition_trees
         now = utc_now()
-        with destroying(self._keyring.engine) as connection:
+        gone: list[bytes] = []
+        with destroying(self._keyring.engine, gone) as connection:
             self._keyring.follow(connection, hold=True)
             for path, tree in sorted(changes.items()):
+                gone += filter(None, connection.execute(select(table.c.sealed).where(table.c.path == path)).scalars())
                 values: dict[str, object] = {"sealed": None, "state": state, "ended_at": now}
                 if tree is not None:
                     sealed = self._keyring.seal_here(path.encode(), tree.to_bytes())
@@ -85,10 +97,11 @@ class Destruction:
     def forget_bytes(self, steps: Iterable[tuple[str, int]]) -> None:
         """Drop every digest that is over bytes of the given (input, step): content of them was ended."""
         wanted = set(steps)
+        gone: list[bytes] = []
         if wanted:
-            with destroying(self._keyring.engine) as connection:
+            with destroying(self._keyring.engine, gone) as connection:
                 self._keyring.follow(connection, hold=True)
-                digests.forget(connection, wanted)
+                gone += digests.forget(connection, wanted)
 
     def survivors(self, references: Collection[str]) -> list[str]:
         """Those of the subjects that have a key or an identifier here, though the ledger says they have none."""

@@ -29,16 +29,19 @@ class Borrowed(NamedTuple):
     lender: Portion
 
 
-def forget(connection: Connection, portions: Iterable[tuple[str, int]]) -> None:
-    """Drop the digests of these portions, and of those that borrow from them."""
+def forget(connection: Connection, portions: Iterable[tuple[str, int]]) -> list[bytes]:
+    """Drop the digests of these portions, and of those that borrow from them; what they were."""
     wanted = {Portion(*portion) for portion in portions}
     lock(connection, {portion.input for portion in wanted})
     wanted |= _borrowers(connection, wanted)
     lock(connection, {portion.input for portion in wanted})
     table = tables.steps
+    gone: list[bytes] = []
     for batch in batches(sorted(wanted)):
-        which = tuple_(table.c.input, table.c.step).in_(batch)
-        connection.execute(update(table).where(which).values(mac=None))
+        which = (tuple_(table.c.input, table.c.step).in_(batch), table.c.mac.is_not(None))
+        gone += connection.execute(select(table.c.mac).where(*which)).scalars()
+        connection.execute(update(table).where(*which).values(mac=None))
+    return gone
 
 
 def lock(connection: Connection, refs: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Column, Connection, Row, Table, bindparam, delete, func, 
 from ledger.clock import utc_now
 from ledger.errors import KeyringError
 from ledger.keyring import tables
-from ledger.keyring.engine import destroying, reading
+from ledger.keyring.engine import destroying, reading, rewrite
 from ledger.keyring.keyring import KEY_BYTES, Keyring, batches, lock_epochs, meta_label
 
 _PAGE: Final = 2000
@@ -72,6 +72,8 @@ class Epochs:
                 raise KeyringError("the newest epoch of a keyring does not end")
             connection.execute(delete(tables.epochs).where(tables.epochs.c.epoch.in_(numbers)))
             self._keyring.follow(connection)
+        # So many rows were moved that some copy of what the old epoch wrapped stands in some gap.
+        rewrite(self._keyring.engine)
 
 
 def _epoch(row: Row[Any]) -> Epoch:

@@ -170,8 +170,9 @@ class ContentCheck:
     def _check_slices(self, opened: segments.Opened, wanted: Sequence[int], owner: str) -> None:
         """Recompute the commitment of every row that begins in an opened segment."""
         salt, slices = opened
-        (first, slots, lengths), checked = self._rows.location, self._checked
-        commitment, commitments, owners = segments.commitment, self._rows.commitments, self._rows.owners
+        first, slots, lengths = self._rows.location
+        made, commitments, owners = segments.Commitments(salt), self._rows.commitments, self._rows.owners
+        read = size = 0
         for row in wanted:
             slot = slots[row]
             if slot >= len(slices):
@@ -185,10 +186,12 @@ class ContentCheck:
                 self._chunks[first[row]] = slices[slot]
                 continue
             data = slices[slot]
-            checked.content_rows += 1
-            checked.content_bytes += len(data)
-            if commitment(salt, slot, data).hex() != commitments[row]:
+            read += 1
+            size += len(data)
+            if made.of(slot, data).hex() != commitments[row]:
                 self._wrong(row, "the content is not the one that the record commits to")
+        self._checked.content_rows += read
+        self._checked.content_bytes += size
 
     def _check_chunked(self) -> None:
         """Slices that were cut into several segments: one commitment over all of them."""

@@ -80,7 +80,7 @@ class _LinesCheck:
         self._summary.add(read)
         self.commitments += [line.content.commitment for line in read]
         self.owners += [line.content.owner for line in read]
-        for portion, pieces in records.portions(read):
+        for portion, pieces in records.portions(read).items():
             self.portions.setdefault(portion, []).extend(pieces)
         self._checked.accesses += [_access_number(line.source_id) for line in read if line.kind == "access"]
         if {line.retention_class for line in read} != {self._class}:

@@ -34,12 +34,12 @@ def emails(text: str) -> Iterator[Found]:
 
 _GAP: Final = r"(?:[\s.\-/]|\s?[()]\s?)?"
 _PHONE: Final = re.compile(
-    rf"(?<![\w+.,/-])(?:"
+    rf"(?<![\w+/-])(?<!\d[.,])(?:"
     rf"(?P<plus>\+(?=[\s(]?[1-9])(?:{_GAP}\d){{7,15}})"
     rf"|(?<!\d[\s.-])(?:(?P<zeros>00(?=[\s(]?[1-9])(?:{_GAP}\d){{7,15}})"
-    rf"|(?P<american>(?:1[\s.-])?\(?[2-9]\d\d\)?[\s.-]{{1,2}}[2-9]\d\d[\s.-]\d{{4}})"
-    rf"|(?P<national>\(?0[1-9]\d{{0,4}}\)?(?:[\s/-]{{1,2}}\d{{2,8}}){{1,4}}))"
-    rf")(?![\w]|[.,-]\d)"
+    rf"|(?P<american>(?:1[\s.-])?(?:\([2-9]\d\d\)[\s.-]?|[2-9]\d\d[\s.-]{{1,2}})[2-9]\d\d[\s.-]\d{{4}})"
+    rf"|(?P<national>\(?0[1-9]\d{{0,4}}\)?(?:[\s./-]{{1,2}}\d{{2,8}}){{1,4}}))"
+    rf")(?=x\d|(?![\w]|[.,-]\d))"
 )
 _FEWEST: Final = {"plus": 7, "zeros": 11, "american": 10, "national": 8}
 """Digits that a number of each form has at least; what begins with two zeros is mostly some other number."""

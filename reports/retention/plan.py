@@ -19,6 +19,7 @@ from ledger.errors import PlanChangedError
 from ledger.expiring import Expired, Expiring, expire
 from ledger.history import Entry
 from replay.catalog import Catalog
+from reports.dsar.execute import DEFERRED
 from reports.retention.policy import Policy
 from reports.retention.rows import facts_of
 from reports.retention.solver import Expiry, Facts, expiry
@@ -168,7 +169,8 @@ class _Judge:
     def __init__(self, catalog: Catalog, policy: Policy, now: str) -> None:
         standing = catalog.store.standing
         self._holds = list(standing.holds.values())
-        self._restricted = frozenset(standing.restricted)
+        # Whoever asked for erasure and has to wait for it is not to wait longer than others.
+        self._restricted = frozenset(ref for ref, item in standing.restricted.items() if item.basis != DEFERRED)
         self._policy, self._now = policy, now
         self._known: dict[tuple[str, str, str, str], Expiry] = {}
 

@@ -19,6 +19,8 @@ What is checked, in this order; read the sections of this file in the same order
  5. The record lines of each partition lead, with its one range proof, to the root in the partition's entry.
  6. Every record belongs to the selection that the manifest states.
  7. Every disclosed content is the one that its record commits to: SHA-256(row key || bytes).
+ 8. Of a certificate of erasure: its signature, the plan that it names, the approval by a second person, the entries that
+    carried the plan out, and that the log of before is continued.
 
 Trust no key that came with the bundle: whoever forged a bundle would sign it with a key of their own and put that key
 inside. Without --key or --pin everything is checked all the same, but the result is "unverifiable". The same holds for
@@ -1091,7 +1093,20 @@ NEVER_PROVEN = (
 )
 
 
+NOT_CERTIFIED = (
+    "That no copy of a destroyed key exists anywhere else: keys leave no trace when they are copied.",
+    "That the plan lists every record of these people, and every mention of them.",
+    "What the store looked for afterwards, and whom it handed records to before: that is its word.",
+    "Times: they are what the store's writer stated.",
+    "Who committed an entry, and when: the signed commits are in the store, not in the certificate.",
+    "README.txt, verify.py, log.vkey and the commit numbers: no signature covers them.",
+    "That the checkpoint is the newest one.",
+)
+
+
 def _not_proven(result: Result) -> list[str]:
+    if result.statement:
+        return list(NOT_CERTIFIED)
     partial = result.checked["partitions"] - result.checked["complete partitions"]
     shown, records = result.checked["contents"], result.checked["records"]
     words = list(NEVER_PROVEN)
@@ -1132,10 +1147,25 @@ def report(result: Result) -> str:
         lines += [f"Log {result.origin}, {result.size} entries, root {result.root}"]
         lines += [f"Trust: {result.grade}", ""]
     lines += ["Checked:"] + [f"{number:>13,}  {what}" for what, number in result.checked.items()]
+    if result.statement:
+        lines += _certified(result.statement)
     if result.contents:
         lines += ["Contents:"] + [f"{n:>13,}  {state}" for state, n in sorted(result.contents.items())]
     lines += ["", "Not proven:"] + ["  - " + words for words in result.not_proven]
     return "\n".join(lines) + "\n"
+
+
+def _certified(stated: dict[str, Any]) -> list[str]:
+    """What a certificate states, in short."""
+    erased, backups = stated["erased"], stated["backups"]["unreadable_at"] or "not yet"
+    where = "everywhere" if erased["everywhere"] else "in part"
+    numbers = [f"{erased[name]} {name}" for name in ("records", "redacted", "waiting", "refused")]
+    return [
+        "",
+        f"Certified: request {stated['request']}, plan {stated['plan']}",
+        f"    erased {where}: {', '.join(numbers)}",
+        f"    live {stated['live_at']}, backups {backups}",
+    ]
 
 
 def printable(text: str) -> str:

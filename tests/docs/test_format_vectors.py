@@ -74,9 +74,10 @@ def check_source_id() -> None:
     portion = Portion(owner, 0, owner, "evidence", "lines", "", b"")
     naming = _Naming(Job("2026-11-20T00:00:00Z", "standard", 1, owner, [portion]), [], [])
     naming.keys[owner] = DataKey(1, bytes.fromhex(vector["owner_key"]))
-    draft = Draft(0, 0, unescaped(vector["content"]), {}, None, {}, None, None, vector["position"])
+    line = records.read_line(values("record")["line"].encode())
+    draft = Draft(0, 0, unescaped(vector["content"]), line, None, (), None, None, vector["position"])
 
-    assert naming.complete(draft).fields["source_id"] == vector["source_id"]
+    assert naming.complete(draft).line.source_id == vector["source_id"]
 
 
 def check_record() -> None:
@@ -140,7 +141,7 @@ def check_commitment() -> None:
     salt, slot, data = bytes.fromhex(vector["salt"]), int(vector["slot"]), unescaped(vector["slice"])
 
     assert segments.row_key(salt, slot).hex() == vector["row_key"]
-    assert segments.commitment(salt, slot, data).hex() == vector["commitment"]
+    assert segments.Commitments(salt).of(slot, data).hex() == vector["commitment"]
 
 
 def check_dictionaries() -> None:
@@ -203,7 +204,7 @@ def check_worked_example() -> None:
     found = opened(vector, entry["content"]["path"], 0, line["content"]["owner"], leaf)
 
     assert found.slices == [unescaped(vector["content"])]
-    assert segments.commitment(found.salt, 0, found.slices[0]).hex() == line["content"]["commitment"]
+    assert segments.Commitments(found.salt).of(0, found.slices[0]).hex() == line["content"]["commitment"]
     assert records.length_class(len(found.slices[0])) == line["content"]["length_class"]
     assert kdf.input_digest(root, [line["content"]["commitment"]]) == entry["inputs"][0]["digest"]
 

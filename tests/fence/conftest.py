@@ -76,16 +76,20 @@ def raw_keyring() -> Callable[[Any], bytes]:
 
 @pytest.fixture
 def candidate_digests() -> Callable[..., list[bytes]]:
-    """The digests that the keyring's own key makes of a file's bytes: of every beginning that ends with a line."""
+    """What the keyring's own keys make of every run of a file's lines in which a person says something.
 
-    def digests(installation: Any, data: bytes) -> list[bytes]:
+    The digests, plain and as they stand in the database: masked.
+    """
+
+    def digests(installation: Any, data: bytes, person: bytes = b"ana") -> list[bytes]:
+        ends = sorted({at + 1 for at, byte in enumerate(data) if byte == 10} | {len(data)})
+        found = []
         with installation.open() as store:
-            found = []
-            ends = {at + 1 for at, byte in enumerate(data) if byte == 10} | {len(data)}
-            for end in sorted(ends):
-                mac = store.bookmarks.new_mac()
-                mac.update(data[:end])
-                found.append(mac.digest())
-            return found
+            for start in [0, *ends]:
+                for end in (end for end in ends if person + b" said" in data[start:end]):
+                    mac = store.bookmarks.new_mac()
+                    mac.update(data[start:end])
+                    found += [mac.digest(), store.keyring.mask(mac.digest())]
+        return found
 
     return digests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ledger.keyring.bookmarks import Bookmarks, Step
 from ledger.keyring.destruction import Destruction
 from ledger.keyring.digests import Borrowed, Portion
 from ledger.keyring.keyring import Keyring
+from ledger.store import Store
 
 Event = Callable[..., bytes]
 Digests = Callable[..., list[bytes]]
@@ -61,7 +63,7 @@ def test_so_do_those_of_files_that_hold_the_same_records(
     for path in (log, before, after):
         assert stored(raw_keyring(installation), candidate_digests(installation, path.read_bytes())) == 0
         assert installation.ingest(path).unchanged == 1
-    assert stored(raw_keyring(installation), candidate_digests(installation, other.read_bytes())) == 1
+    assert stored(raw_keyring(installation), candidate_digests(installation, other.read_bytes(), b"cyd")) == 1
 
 
 def test_a_grown_file_leaves_no_digest_over_what_was_erased(
@@ -75,18 +77,23 @@ def test_a_grown_file_leaves_no_digest_over_what_was_erased(
     assert stored(raw_keyring(installation), candidate_digests(installation, log.read_bytes())) == 0
 
 
+@pytest.mark.parametrize("cut", ["grown", "other order"])
 def test_an_ingest_that_the_erasure_overtakes_leaves_none(
     installation: Any,
-    tmp_path: Path,
+    log: Path,
     event: Event,
     monkeypatch: pytest.MonkeyPatch,
     raw_keyring: Callable[..., bytes],
     candidate_digests: Digests,
-    log: Path,
+    shown: Callable[..., bytes],
+    cut: str,
 ) -> None:
-    """It had cut the grown file and taken its digest; then Ana was erased, before the bookmark was written."""
-    with log.open("ab") as file:
-        file.write(event(20, "bo"))
+    """It had read the file and taken its digest; then Ana was erased, before the bookmark was written."""
+    old = log.read_bytes()
+    if cut == "grown":
+        log.write_bytes(old + event(20, "bo"))
+    else:
+        log.write_bytes(event(20, "bo") + old)
     add_steps = Bookmarks.add_steps
 
     def erased_first(bookmarks: Bookmarks, *given: Any) -> None:
@@ -95,8 +102,9 @@ def test_an_ingest_that_the_erasure_overtakes_leaves_none(
         add_steps(bookmarks, *given)
 
     monkeypatch.setattr(Bookmarks, "add_steps", erased_first)
-    assert installation.ingest(log).records == 1
+    installation.ingest(log)
     assert stored(raw_keyring(installation), candidate_digests(installation, log.read_bytes())) == 0
+    assert b"ana said" not in shown(installation)
     assert installation.ingest(log).unchanged == 1
 
 
@@ -124,7 +132,48 @@ def test_who_is_told_the_portions_need_not_look_for_them(
             forgetting.portions(store_with(store, subjects))
         erase(store, Erasing(subjects, inputs=[(known.ref, 0)]))
         (step,) = store.bookmarks.steps(known.ref, store.committed_paths())
-    assert step.prefix_mac is None
+    assert step.mac is None
+
+
+def test_a_file_that_is_committed_beside_an_erasure_is_looked_for(
+    installation: Any,
+    log: Path,
+    event: Event,
+    monkeypatch: pytest.MonkeyPatch,
+    raw_keyring: Callable[..., bytes],
+    candidate_digests: Digests,
+) -> None:
+    """It was built with Ana's key before her identifiers went, and committed before the entry: no list has it."""
+    other = log.with_name("other.jsonl")
+    other.write_bytes(event(30, "ana") + event(31, "bo"))
+    built, begun = threading.Event(), threading.Event()
+    append, begin = Store.append, Destruction.begin
+
+    def wait_for_the_erasure(store: Store, bodies: Any, *given: Any, **named: Any) -> Any:
+        if bodies[0][0] == "partition":
+            built.set()
+            begun.wait(20)
+        return append(store, bodies, *given, **named)
+
+    def begin_and_wait(act: Destruction, references: Any) -> int:
+        found = begin(act, references)
+        begun.set()
+        ingesting.join(20)
+        return found
+
+    with installation.open() as store:
+        subjects = store.keyring.lookup("ana@example.org")
+        (known,) = store.bookmarks.inputs_at(str(log.resolve()))
+        monkeypatch.setattr(Store, "append", wait_for_the_erasure)
+        monkeypatch.setattr(Destruction, "begin", begin_and_wait)
+        ingesting = threading.Thread(target=installation.ingest, args=(other,))
+        ingesting.start()
+        assert built.wait(20)
+        erase(store, Erasing(subjects, inputs=[(known.ref, 0)]))
+    assert not ingesting.is_alive()
+    monkeypatch.undo()
+    assert stored(raw_keyring(installation), candidate_digests(installation, other.read_bytes())) == 0
+    assert installation.ingest(log, other).unchanged == 2
 
 
 def store_with(store: Any, subjects: list[str]) -> Any:
@@ -191,26 +240,14 @@ def step(ref: str, number: int, digest: bytes, path: str | None = None) -> Step:
     return Step(ref, path or f"content/{number}", "1", 10 * number, 10 * number + 10, number, digest * 32)
 
 
-def test_a_digest_begins_behind_the_last_portion_that_has_none(keyring: Keyring) -> None:
-    bookmarks = Bookmarks(keyring)
-    ref = bookmarks.add_input("/logs/a", "litellm", "lines")
-    bookmarks.add_steps([step(ref, number, b"a") for number in range(3)])
-    Destruction(keyring).forget_bytes([(ref, 1)])
-    bookmarks.add_steps([step(ref, 3, b"b")], {Portion(ref, 3): 30})
-    bookmarks.add_steps([step(ref, 4, b"c")], {Portion(ref, 4): 0})
-    steps = bookmarks.steps(ref, {f"content/{number}" for number in range(5)})
-    assert [item.prefix_mac and item.prefix_mac[:1] for item in steps] == [b"a", None, None, b"b", None]
-    assert [known.ref for known in bookmarks.forgotten()] == [ref]
-
-
 def test_who_borrows_from_a_portion_loses_its_digest_with_it_whichever_comes_first(keyring: Keyring) -> None:
     bookmarks = Bookmarks(keyring)
     lender, early, late, apart = (bookmarks.add_input(f"/logs/{name}", "litellm", "lines") for name in "abcd")
     bookmarks.add_steps([step(lender, 0, b"a", "content/a")])
     lent = Portion(lender, 0)
-    bookmarks.add_steps([step(early, 0, b"b", "content/b")], {}, [Borrowed(Portion(early, 0), lent)])
+    bookmarks.add_steps([step(early, 0, b"b", "content/b")], [Borrowed(Portion(early, 0), lent)])
     Destruction(keyring).forget_bytes([lent])
-    bookmarks.add_steps([step(late, 0, b"c", "content/c")], {}, [Borrowed(Portion(late, 0), lent)])
+    bookmarks.add_steps([step(late, 0, b"c", "content/c")], [Borrowed(Portion(late, 0), lent)])
     bookmarks.add_steps([step(apart, 0, b"d", "content/d")])
     assert [known.ref for known in bookmarks.forgotten()] == [lender, early, late]
     assert bookmarks.lenders(Portion(late, 0)) == [lent]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ingest.formats import FORMATS, by_adapter
 from ingest.formats.base import Described, Identifier, RejectedInput
 from ingest.formats.fields import (
+    Repeated,
     count,
     from_unix_nanoseconds,
     has_duplicate_keys,
@@ -22,6 +23,7 @@ from ingest.formats.fields import (
     load,
     locate,
     opaque,
+    repeated_opaque,
     rfc3339,
 )
 from ledger.errors import UnverifiableError
@@ -323,6 +325,28 @@ def test_what_could_name_a_person_is_not_opaque(value: Any) -> None:
 @pytest.mark.parametrize("value", ["ft:gpt-4.1-2025-04-14:x::y", "ollama_chat/qwen2.5:7b", "a" * 256])
 def test_codes_and_model_names_are_opaque(value: str) -> None:
     assert opaque(value) == value
+
+
+@given(st.one_of(st.text(), st.integers(), st.booleans(), st.floats(), st.lists(st.text()), st.just("code-1")))
+def test_what_recurs_is_read_the_same(value: Any) -> None:
+    assert repeated_opaque(value) == repeated_opaque(value) == opaque(value)
+
+
+def test_what_recurs_is_one_text_in_memory_and_what_is_no_code_is_not_kept() -> None:
+    known = Repeated(opaque)
+    first, again = (str(orjson.loads(b'"code-1"')) for _ in range(2))
+
+    assert first is not again
+    assert known[first] is known[again] is first
+    assert known["no code"] is None
+    assert list(known) == [first]
+
+
+def test_few_texts_are_kept() -> None:
+    known = Repeated(opaque)
+
+    assert all(known[str(number)] == str(number) for number in range(10_000))
+    assert len(known) < 5_000
 
 
 def test_numbers_are_counts_or_nothing() -> None:

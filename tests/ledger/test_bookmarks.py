@@ -85,9 +85,12 @@ def test_equal_bytes_are_found_whatever_their_name(bookmarks: Bookmarks) -> None
     taken = Step(ref, A, "1", 0, 10, 0, mac.digest())
     bookmarks.add_steps([taken])
     assert bookmarks.lengths() == {10}
-    assert bookmarks.find_mac(mac.digest(), 10, {A}) == taken
-    assert bookmarks.find_mac(mac.digest(), 10, set()) is None, "not before it is committed"
-    assert bookmarks.find_mac(mac.digest(), 11, {A}) is None
+    assert bookmarks.starts(10) == [0]
+    assert bookmarks.starts(11) == []
+    assert bookmarks.find(mac.digest(), 0, 10) == [(ref, 0)]
+    assert bookmarks.find(mac.digest(), 0, 11) == []
+    assert bookmarks.steps(ref, {A}) == [taken]
+    assert bookmarks.steps(ref, set()) == [], "not before it is committed"
 
 
 def test_digests_of_bytes_and_of_names_are_keyed(bookmarks: Bookmarks, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def row(number: int, content: bytes, owner: str = "ana", **fields: Any) -> Row:
         "time_basis": "none",
         "retention_class": "standard",
     }
-    return Row(line | fields, content, owner)
+    return Row.of(line | fields, content, owner)
 
 
 class Store:

@@ -182,6 +182,15 @@ def test_the_writer_makes_canonical_lines(text: str, subjects: dict[str, list[st
     assert record_line.write_block([RecordLine(type_=records.TYPE, **fields)] * 2) == [canonical.encode(plain)] * 2
 
 
+@pytest.mark.parametrize("wrong", [{"colour": "red"}, {"seq": "7"}, {"session": None, "links": [{}]}, {"kind": 1}])
+def test_what_is_no_field_of_a_line_makes_no_record(wrong: dict[str, Any]) -> None:
+    fields = {name: value for name, value in LINE.items() if name not in ("_", "content")}
+
+    assert record_line.from_fields(dict(fields)).kind == fields["kind"]
+    with pytest.raises(FormatError):
+        record_line.from_fields(fields | wrong)
+
+
 LINES = [
     encoded(subjects={"end_user": ["a"]}, links=[{"relation": "part_of", "source": "x", "source_id": "y"}], seq=7),
     encoded(session="\u00e9\u2028", input={"ref": "r", "step": 1, "part": 2}, warnings=["a"], change={"type": "model"}),

@@ -44,9 +44,18 @@ def test_the_context_is_length_prefixed() -> None:
     assert PLACE._replace(store="sto", path="re").context() != PLACE._replace(store="st", path="ore").context()
 
 
+@given(keys, st.integers(0, 2**32 - 1), st.binary(max_size=100))
+def test_a_commitment_is_by_the_hmac_of_the_standard_library(salt: bytes, index: int, data: bytes) -> None:
+    """It is written out where many are made."""
+    key = hmac.digest(salt, index.to_bytes(4, "big"), "sha256")
+
+    assert segments.row_key(salt, index) == key
+    assert segments.Commitments(salt).of(index, data) == hashlib.sha256(key + data).digest()
+
+
 def test_a_commitment_is_to_the_salt_the_place_and_the_bytes() -> None:
     expected = hashlib.sha256(hmac.digest(SALT, (5).to_bytes(4, "big"), "sha256") + b"slice").digest()
-    assert segments.commitment(SALT, 5, b"slice") == expected
+    assert segments.Commitments(SALT).of(5, b"slice") == expected
     assert segments.commitment_of(segments.row_key(SALT, 5), b"slice") == expected
 
 

@@ -105,15 +105,15 @@ def test_linked_references_are_one_person_until_they_are_unlinked(desk: Any, tur
         subjects = {"end_user": [{"type": "user_id", "id": name}]}
         desk.ingest(turn("q", "a", id=f"e{number}", time="2025-03-01T10:00:00Z", subjects=subjects))
     with desk.listed() as (store, opened):
-        ana, mail, number = (resolve_person(store, [name])[0] for name in ("ana", "a@b.org", "4711"))
+        ana, mail, third = (resolve_person(store, [name])[0] for name in ("ana", "a@b.org", "4711"))
         store.links.add(ana, mail)
-        store.links.add(mail, number)
+        store.links.add(mail, third)
 
-        assert resolve_person(store, ["4711"]) == sorted((ana, mail, number))
+        assert resolve_person(store, ["4711"]) == sorted((ana, mail, third))
         assert len(person_rows(opened, resolve_person(store, ["ana"]))) == 3
 
-        assert store.links.remove(number, mail)
-        assert resolve_person(store, ["4711"]) == [number]
+        assert store.links.remove(third, mail)
+        assert resolve_person(store, ["4711"]) == [third]
 
 
 def test_identifiers_are_given_with_a_type_or_without(desk: Any, turn: Turn) -> None:

@@ -41,7 +41,7 @@ def test_json_stays_json_whatever_is_taken_out(made: tuple[bytes, list[tuple[int
     result = redacted(content, spans)
 
     orjson.loads(result)
-    assert json.loads(result) is not ... and shape(json.loads(result)) == shape(json.loads(content))
+    assert shape(json.loads(result)) == shape(json.loads(content))
 
 
 def shape(value: Any) -> Any:
@@ -95,8 +95,7 @@ def test_what_was_found_is_gone_and_inner_documents_stay_valid(depth: int, ascii
     for _ in range(depth):
         inner = json.loads(inner["arguments"])
     assert not list(matches(result, wanted))
-    number = "[redacted]" if depth == 0 else None
-    assert inner["n"] == number if number else "4711" not in result.decode()
+    assert inner["n"] == "[redacted]"
     assert [inner[key] for key in ("first_name", "last_name", "mail")] == ["[redacted]"] * 3
     assert inner["note"] == 'say "[redacted]"\n'
 

@@ -37,7 +37,7 @@ def commit(installation: Any, change: Callable[[pa.Table], pa.Table] | None = No
     with installation.open() as store:
         place, tree = store.new_partition("2026-10-01")
         owner = store.bookmarks.add_input("test", "", "blocks")
-        rows = [partition_writer.Row(FIELDS | {"source_id": str(n)}, b"content %d" % n, owner) for n in range(3)]
+        rows = [partition_writer.Row.of(FIELDS | {"source_id": str(n)}, b"content %d" % n, owner) for n in range(3)]
         built = partition_writer.build(rows, place, tree, store.keyring.data_keys([owner]))
         events = built.events
         if change is not None:
@@ -176,7 +176,7 @@ def seal(installation: Any, *contents: bytes, change: Callable[[bytes, bytes], t
         place, tree = store.new_partition("2026-10-01")
         owners = [store.bookmarks.add_input(f"owner {number}", "", "blocks") for number in range(2)]
         rows = [
-            partition_writer.Row(FIELDS | {"source_id": str(number)}, content, owners[number % 2])
+            partition_writer.Row.of(FIELDS | {"source_id": str(number)}, content, owners[number % 2])
             for number, content in enumerate(contents)
         ]
         built = partition_writer.build(rows, place, tree, store.keyring.data_keys(owners))
@@ -217,7 +217,7 @@ def test_content_of_the_living_does_not_pass_for_that_of_the_erased(installation
     with installation.open() as store:
         living = store.reference("email", "living@example.com")
         place, tree = store.new_partition("2026-10-01")
-        row = partition_writer.Row(FIELDS | {"source_id": "hidden"}, b"hidden", living)
+        row = partition_writer.Row.of(FIELDS | {"source_id": "hidden"}, b"hidden", living)
         built = partition_writer.build([row], place, tree, store.keyring.data_keys([living]))
         content = changed(built.content, set_column("owner", [gone]))
         partition_writer.write(store.objects, place, built._replace(content=content))

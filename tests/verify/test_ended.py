@@ -206,6 +206,36 @@ def test_a_restored_keyring_resurrects_nobody(desk: Any, tmp_path: Path) -> None
     assert contents(desk)["e-0"] == ("erased", None)
 
 
+@pytest.mark.parametrize("redactions", [1, 2])
+def test_a_keyring_from_before_a_redaction_follows_it_and_loses_no_neighbour(
+    desk: Any, tmp_path: Path, redactions: int
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for file in keyring_files(desk):
+        shutil.copy(file, kept)
+    for word in (b"Ana", b"leave")[:redactions]:
+        redact(desk, "e-7", word, b"[redacted]")
+    wanted = contents(desk)
+    for file in keyring_files(desk):
+        file.unlink()
+    for file in kept.iterdir():
+        shutil.copy(file, keyring_files_folder(desk))
+    assert desk.verify("deep").verdict is Verdict.UNVERIFIABLE
+
+    with desk.open() as store:
+        following.follow(store)
+        entry, _, segment = partition_of(store, "e-7")
+        assert not store.keyring.tree(entry.value["content"]["path"]).has(segment)
+
+    assert contents(desk) == wanted
+    # What was looked at since the backup was sealed under keys that it cannot have.
+    with desk.open() as store:
+        store.seal()
+    report = desk.verify("deep")
+    assert report.explained == {"redacted": 1}
+
+
 def keyring_files_folder(installation: Any) -> Path:
     return Path(installation.settings.keyring.removeprefix("sqlite:///")).parent
 

@@ -1,0 +1,1 @@
+"""What a person is handed who asks what is kept of them: a copy, its context, and what they provided themselves."""
