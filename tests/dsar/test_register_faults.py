@@ -38,9 +38,8 @@ def test_opening_is_whole_or_not_at_all(installation: Any, fault: Fault) -> None
         with installation.open() as store:
             before = set(requests(store))
         objects = FaultyObjects(installation.objects(), fault=fault, at=at, only="put_if_absent")
-        with installation.open_on(objects) as store:
-            with contextlib.suppress(EvidenceError, Killed):
-                open_request(store, opening(store))
+        with installation.open_on(objects) as store, contextlib.suppress(EvidenceError, Killed):
+            open_request(store, opening(store))
         assert objects.hit
         objects.settle()
 
