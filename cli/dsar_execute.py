@@ -62,7 +62,7 @@ def _lines(made: Executed) -> list[str]:
         f"  destroyed   {count(made.keys, 'data key')} and {count(made.identifiers, 'identifier')}, {where}",
         f"  redacted    {count(made.redacted, 'record')} of other people",
         f"  kept        {made.waiting:,} for the time being, {made.refused:,} for good",
-        f"  looked      {count(made.sampled, 'segment')} tried, {made.opened:,} opened; {made.found:,} references found",
+        f"  looked      {count(made.sampled, 'segment')} tried, {made.opened:,} opened; {made.found:,} people found",
     ]
     if made.opened or made.found:
         lines.append("  WRONG       something is still there: run `evidence keys reconcile`, then look again")

@@ -19,8 +19,8 @@ What is checked, in this order; read the sections of this file in the same order
  5. The record lines of each partition lead, with its one range proof, to the root in the partition's entry.
  6. Every record belongs to the selection that the manifest states.
  7. Every disclosed content is the one that its record commits to: SHA-256(row key || bytes).
- 8. Of a certificate of erasure: its signature, the plan that it names, the approval by a second person, the entries that
-    carried the plan out, and that the log of before is continued.
+ 8. Of a certificate of erasure: its signature, the plan that it names, the approval by a second person, the entries
+    that carried the plan out, and that the log of before is continued.
 
 Trust no key that came with the bundle: whoever forged a bundle would sign it with a key of their own and put that key
 inside. Without --key or --pin everything is checked all the same, but the result is "unverifiable". The same holds for

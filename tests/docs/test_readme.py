@@ -14,27 +14,28 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 
 
-def tour() -> list[str]:
-    (block,) = re.findall(r"```sh\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    return [line for line in block.splitlines() if line.strip()]
+def tour() -> str:
+    """The blocks of shell commands, one after the other: later ones build on earlier ones."""
+    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    return "".join(blocks)
 
 
-def test_every_command_of_the_tour_works(tmp_path: Path) -> None:
+def test_every_command_of_the_tours_works(tmp_path: Path) -> None:
     (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EVIDENCE_")}
 
-    for line in tour():
-        done = subprocess.run(  # noqa: S602 - the document's own commands
-            line,
-            shell=True,
-            cwd=tmp_path,
-            env=environment | {"PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    done = subprocess.run(
+        ["sh", "-eux"],
+        input=tour(),
+        cwd=tmp_path,
+        env=environment | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}{done.stderr[-3000:]}"
 
     recovered = next((ROOT / "sample_data" / "logs").rglob("2026-10-23-recovered.jsonl"))
     assert (tmp_path / "again.jsonl").read_bytes() == recovered.read_bytes()
