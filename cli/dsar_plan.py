@@ -52,7 +52,8 @@ def plan(
     with store_of(config, store) as opened:
         opened.seal()
         state = find_request(opened, request)
-        receipt = access.record(opened, "dsar plan", purpose, {"request": state.request})
+        looked_at = {"request": state.request} | ({"searched": "all content"} if search else {})
+        receipt = access.record(opened, "dsar plan", purpose, looked_at)
         with catalog.opened(opened) as listed:
             mentions = mentions_of(listed, state, receipt, search=search)
             rules = policy.configured(opened.settings)
@@ -62,7 +63,17 @@ def plan(
         emit("dsar/plan", {"request": state.request, **plan_as_json(made.plan, rows)})
         return
     print_plan(made.plan, rows)
+    note(_reach(search))
     note(f"A second person approves it: evidence dsar statement {state.request[:8]}, then evidence dsar approve")
+
+
+def _reach(search: bool) -> str:
+    """What mentions a plan can hold: without it a small number says nothing."""
+    from replay import canaries
+
+    if not search:
+        return "mentions: those of the detectors; names, and what no detector knows, are found only by --search"
+    return f"mentions: {canaries.measure().words()}; of names those alone that are linked to the person"
 
 
 def statement(

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 LIST = "Example: evidence dsar list"
 SHOW = "Example: evidence dsar show 3f9a --words --purpose 'answer to the requester'"
 
-_QUIET = ("operator", "planner_signature", "signature", "population", "policy", "plan", "holidays", "evidence")
-_KEYS = ("opened_by", "planned_by", "planner", "vkey")
+_QUIET = ("operator", "signature", "population", "policy", "plan", "holidays", "evidence")
+_KEYS = ("opened_by", "planned_by", "signed_by", "vkey")
 
 
 def list_(
@@ -81,7 +81,7 @@ def _timing(state: RequestState, day: date) -> dict[str, Any]:
 def show(
     request: RequestArgument,
     words: Annotated[bool, typer.Option("--words", help="Open what was said; writes an access record.")] = False,
-    rows: Annotated[bool, typer.Option("--rows", help="Every row of the plan.")] = False,
+    rows: Annotated[bool, typer.Option("--rows", help="Every row of the plan; writes an access record.")] = False,
     purpose: PurposeOption = "not stated",
     store: StoreOption = None,
     config: ConfigOption = None,
@@ -89,20 +89,23 @@ def show(
 ) -> None:
     """Show a request: what happened when, its plan, its approvals and whether they count."""
     from reports.dsar.approvals import check_approvals
-    from reports.dsar.plan import load_plan
+    from reports.dsar.clocks import regime_of
     from reports.dsar.register import today
     from reports.dsar.requests import find_request, related, requests
 
     with store_of(config, store) as opened:
         state = find_request(opened, request)
-        told = _said(opened, state, purpose) if words else {}
+        told = _said(opened, state, purpose, words=words) if words or rows else {}
         checked = check_approvals(opened, state)
-        plan = None if state.plan is None else load_plan(opened, state.plan)
+        plan = _plan(opened, state)
         others = [other.request for other in related(requests(opened), state)]
+    law = regime_of(state.regime)
     if json:
-        emit("dsar/show", {**_as_json(state, plan, checked, told, rows), **_timing(state, today()), "related": others})
+        shown = {**_as_json(state, plan, checked, told, rows), **_timing(state, today()), "related": others}
+        emit("dsar/show", {**shown, "clock": {"law": law.name, "sources": law.sources}})
         return
     say(f"Request {state.request}: {state.kind} under {state.regime}, {state.closed or state.status}")
+    say(f"  {law.name}")
     say(f"  received {state.received_at}, due {state.due_at} ({_timing(state, today())['left'] or 'closed'})")
     say(f"  {count(len(state.subjects), 'reference')}: {' '.join(state.subjects)}")
     if others:
@@ -115,11 +118,26 @@ def show(
         say(f"Approval of {item.approval.plan[:12]} by {_name(item)}: {'counts' if item.counts else _why(item)}")
 
 
-def _said(opened: Store, state: RequestState, purpose: str) -> Mapping[int, Said]:
+def _plan(opened: Store, state: RequestState) -> Plan | None:
+    """The newest plan. One that cannot be read hides nothing of what happened."""
+    from ledger.errors import EvidenceError
+    from reports.dsar.plan import load_plan
+
+    try:
+        return None if state.plan is None else load_plan(opened, state.plan)
+    except EvidenceError as error:
+        note(f"the plan cannot be shown: {error.message}")
+        return None
+
+
+def _said(opened: Store, state: RequestState, purpose: str, *, words: bool) -> Mapping[int, Said]:
+    """What was said. Whoever sees the rows alone sees a person's records too, so that is recorded as well."""
     from replay import access
     from reports.dsar.said import said
 
-    return said(opened, access.record(opened, "dsar show", purpose, {"request": state.request}), state)
+    shown = "words and rows" if words else "rows"
+    receipt = access.record(opened, "dsar show", purpose, {"request": state.request, "shown": shown})
+    return said(opened, receipt, state) if words else {}
 
 
 def _timeline(state: RequestState, told: Mapping[int, Said]) -> Iterator[str]:

@@ -220,13 +220,7 @@ class _Decider:
     def rows(self, found: Sequence[PersonRow]) -> list[PlannedRow]:
         """Each record of the person, those that share a segment decided alike."""
         named = self._named(found)
-        planned = [self._row(row, named.get((row.partition, row.row), frozenset())) for row in found]
-        strictest: dict[_Place, PlannedRow] = {}
-        for item in planned:
-            known = strictest.get((item.entry, item.segment))
-            if item.outcome != "keep" and (known is None or _strictness(item) > _strictness(known)):
-                strictest[item.entry, item.segment] = item
-        return [_alike(item, strictest.get((item.entry, item.segment))) for item in planned]
+        return by_segment([self._row(row, named.get((row.partition, row.row), frozenset())) for row in found])
 
     def redactions(self, mentions: Iterable[Mention], subjects: Collection[str]) -> list[PlannedRedaction]:
         """Each record of others that names the person; what is the person's own is decided as a row."""
@@ -278,6 +272,16 @@ class _Decider:
     def _ended(self, partition: int, segment: int, owner: str) -> Ended | None:
         path = self._catalog.partitions()[partition].value["content"]["path"]
         return self._catalog.store.endings.ended(path, segment, owner)
+
+
+def by_segment(planned: Sequence[PlannedRow]) -> list[PlannedRow]:
+    """Rows that share a segment decided like the strictest of them: content is erased by segment, or not at all."""
+    strictest: dict[_Place, PlannedRow] = {}
+    for item in planned:
+        known = strictest.get((item.entry, item.segment))
+        if item.outcome != "keep" and (known is None or _strictness(item) > _strictness(known)):
+            strictest[item.entry, item.segment] = item
+    return [_alike(item, strictest.get((item.entry, item.segment))) for item in planned]
 
 
 def _strictness(item: PlannedRow) -> tuple[int, str]:

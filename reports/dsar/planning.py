@@ -75,7 +75,7 @@ def plan_request(
     }
     if planner is not None:
         text = statements.statement(store.history.origin, state.request, found)
-        details |= {"planner": planner.vkey, "planner_signature": statements.sign(text, planner).signature}
+        details |= {"signed_by": planner.vkey, "signature": statements.sign(text, planner).signature}
     step = register.Step("planned", details, (found, plan.count))
     return Planned(register.advance(store, state, [step], by=("writer", "privacy")), plan)
 

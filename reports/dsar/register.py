@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
 from ledger import entries
@@ -52,9 +52,14 @@ def today() -> date:
 
 def day_told(day: date | None) -> date:
     """The day on which a requester was told something: today unless another is given. Raises UsageError."""
-    if day is not None and day > today():
+    if day is not None and _is_ahead(day):
         raise UsageError(f"the requester was not told on {day}: that day is still to come")
     return day or today()
+
+
+def _is_ahead(day: date) -> bool:
+    """Whether a day has begun nowhere yet: east of Greenwich it may be tomorrow already."""
+    return day > today() + timedelta(days=1)
 
 
 def holidays_of(store: Store) -> frozenset[date]:
@@ -75,7 +80,7 @@ def open_request(store: Store, opening: Opening) -> RequestState:
         raise UsageError(f"no request is of kind {opening.kind!a}", hint=f"There are: {', '.join(KINDS)}.")
     if not 0 < len(set(opening.subjects)) <= MAX_SUBJECTS:
         raise UsageError(f"a request names 1 to {MAX_SUBJECTS} references of a person")
-    if opening.received > today():
+    if _is_ahead(opening.received):
         raise UsageError(f"nothing was received on {opening.received}: that day is still to come")
     holidays = holidays_of(store)
     clock = clocks.start(regime, opening.received, holidays)

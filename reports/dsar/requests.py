@@ -314,7 +314,11 @@ def _changes(state: RequestState, entry: Entry, read: entry_shapes.Request) -> d
     if read.event == "extended":
         return {"extended": True, "due_at": _day(details["due"])}
     if read.event == "planned" and read.plan is not None:
-        keys = [*state.keys, str(details["planned_by"]), *([str(details["planner"])] if "planner" in details else [])]
+        keys = [
+            *state.keys,
+            str(details["planned_by"]),
+            *([str(details["signed_by"])] if "signed_by" in details else []),
+        ]
         return {"plan": read.plan.blob, "plan_rows": read.plan.count, "keys": list(dict.fromkeys(keys))}
     if read.event == "approved":
         return {"approvals": [*state.approvals, _approval(entry, details)]}

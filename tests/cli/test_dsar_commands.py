@@ -115,13 +115,26 @@ def test_a_plan_that_was_not_read_is_not_approved(desk: Any, request_id: str) ->
     assert "another than" in desk("dsar", "approve", request_id, "--key", key, "--plan", "0" * 64, ends_with=30).err
 
 
+def test_a_plan_that_is_gone_hides_nothing_else_and_is_not_approved(desk: Any, request_id: str) -> None:
+    key = approver(desk)
+    plan = desk("dsar", "plan", request_id, "--json").json["plan"]
+    (desk.store / "ledger" / "blob" / plan).unlink()
+
+    shown = desk("dsar", "show", request_id)
+    assert "planned" in shown.out
+    assert "cannot be shown" in shown.err
+    desk("dsar", "approve", request_id, "--key", key, ends_with=20)
+    assert desk("dsar", "show", request_id, "--json").json["approvals"] == []
+
+
 def test_what_was_said_is_shown_only_after_an_access_record(desk: Any, request_id: str) -> None:
     assert "Ana Canary" not in desk("dsar", "show", request_id).out
     shutil.rmtree(desk.private / "spool", ignore_errors=True)
     (desk.private / "spool").write_text("a file stands where the folder should")
 
-    refused = desk("dsar", "show", request_id, "--words", ends_with=19)
-    assert "Ana Canary" not in refused.out + refused.err
+    for what in ("--words", "--rows"):
+        refused = desk("dsar", "show", request_id, what, ends_with=19)
+        assert "Ana Canary" not in refused.out + refused.err
     (desk.private / "spool").unlink()
     assert "requester: Ana Canary" in desk("dsar", "show", request_id, "--words", "--purpose", "an answer").out
 

@@ -46,6 +46,8 @@ from ledger.spool import Frame, read_frames
 from ledger.store import Store
 from replay.catalog import opened as opened_catalog
 from reports.bundle import export_bundle
+from reports.dsar import clocks, requests, statements
+from reports.dsar import plan as plans
 from reports.selection import period
 
 ROOT = Path(__file__).parents[2]
@@ -267,6 +269,23 @@ def check_identifiers() -> None:
         assert normalise(Identifier(kind, value)) == Identifier(kind, normal)
 
 
+def check_plan() -> None:
+    vector = values("plan")
+    plan = plans.decode(vector["plan"].encode())
+
+    assert plans.digest(plan) == vector["sha256"]
+
+
+def check_approval() -> None:
+    vector = values("approval")
+    text = statements.statement(vector["origin"], vector["request"], vector["plan"])
+    verifier = notes.Verifier.from_vkey(vector["vkey"])
+
+    assert text == unescaped(vector["statement"])
+    for scheme in (statements.NOTE, statements.SSH):
+        statements.verify(text, verifier, scheme, vector[scheme])
+
+
 CHECKS: dict[str, Callable[..., None]] = {
     "source-id": check_source_id,
     "record": check_record,
@@ -288,6 +307,8 @@ CHECKS: dict[str, Callable[..., None]] = {
     "envelope": check_envelope,
     "spool-frame": check_spool_frame,
     "identifiers": check_identifiers,
+    "plan": check_plan,
+    "approval": check_approval,
 }
 
 
@@ -316,6 +337,11 @@ NAMES = {
     "types of a change": native.CHANGE_TYPES,
     "relations": native.RELATIONS,
     "roles of subjects": native.ROLES,
+    "regimes": clocks.REGIMES,
+    "kinds of requests": requests.KINDS,
+    "events of requests": requests.EVENTS,
+    "reasons of closing": requests.CLOSING,
+    "ways to identify": requests.IDENTIFYING,
     "GenAI fields": {name for name, _ in genai._CURRENT.values()},
 }
 

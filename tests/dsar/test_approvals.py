@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from ledger import notes
@@ -91,6 +92,14 @@ def test_who_opened_or_planned_it_does_not_approve_it_under_whatever_name(
     enrol(disguised.vkey, "approver")
     with pytest.raises(RequestRefusedError, match="second person"):
         approve(store, planned, statements.sign(statement_of(store, planned), disguised))
+
+
+def test_where_it_is_unclear_who_planned_nobody_approves(store: Store, planned: RequestState, enrol: Any) -> None:
+    """An entry whose ``opened_by`` is no key leaves nobody to be told apart from."""
+    enrol(OLGA.vkey, "approver")
+    unclear = msgspec.structs.replace(planned, keys=["no key at all"])
+    with pytest.raises(RequestRefusedError, match="second person"):
+        approve(store, unclear, statements.sign(statement_of(store, planned), OLGA))
 
 
 def test_a_planner_who_signed_the_plan_does_not_approve_it(

@@ -243,6 +243,37 @@ def test_a_plan_is_summed_up_by_outcome_and_basis(listed: Catalog, request_of: O
     ]
 
 
+DECIDED = st.builds(
+    PlannedRow,
+    st.just("0" * 64),
+    st.integers(0, 2),
+    st.integers(0, 2**20),
+    st.integers(0, 2),
+    st.just(1),
+    st.sampled_from(["erase", "restrict", "refuse", "keep"]),
+    st.none() | st.dates(date(2027, 1, 1), date(2027, 1, 5)).map(str),
+    st.just("policy:x"),
+)
+
+
+@given(st.lists(DECIDED, max_size=20))
+def test_a_segment_is_erased_as_a_whole_or_not_at_all(decided: list[PlannedRow]) -> None:
+    found = plans.by_segment(decided)
+
+    assert [item.record_id for item in found] == [item.record_id for item in decided]
+    for before, after in zip(decided, found, strict=True):
+        assert (before.outcome == "keep") == (after.outcome == "keep")
+        assert after == before or after.basis == "segment"
+        neighbours = [item for item in found if (item.entry, item.segment) == (after.entry, after.segment)]
+        others = {item.outcome for item in neighbours} - {"keep"}
+        assert len(others) <= 1, "what shares a segment comes out alike"
+        were = [item for item in decided if (item.entry, item.segment) == (after.entry, after.segment)]
+        if after.outcome == "erase":
+            assert {item.outcome for item in were} <= {"erase", "keep"}
+        if after.outcome == "restrict" and after.until is not None:
+            assert after.until >= max(item.until or "" for item in were if item.outcome == "restrict")
+
+
 # -- what has changed since
 
 

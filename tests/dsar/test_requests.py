@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import canonical, entries
-from ledger.errors import ContentionError, NotFoundError, RequestRefusedError, UsageError
+from ledger.errors import ConfigError, ContentionError, NotFoundError, RequestRefusedError, UsageError
 from ledger.history import Entry
 from ledger.records import parse_line
 from ledger.store import Store
@@ -19,6 +20,7 @@ from replay import access, catalog
 from reports.dsar import requests
 from reports.dsar.register import Opening, Step, advance, extend, identify, open_request, pause, resume
 from reports.dsar.requests import CLOSING, EVENTS, RequestState, find_request, fold, related
+from reports.dsar.said import Said, said
 
 Opened = Callable[..., RequestState]
 RECEIVED = date(2026, 11, 2)
@@ -135,6 +137,50 @@ def test_an_extension_told_after_the_deadline_is_none(store: Store, opened: Open
 def test_nobody_is_told_tomorrow(store: Store, opened: Opened) -> None:
     with pytest.raises(UsageError, match="still to come"):
         extend(store, opened(), "complexity", date.today() + timedelta(days=3), {})  # noqa: DTZ011 - any day ahead
+
+
+def test_what_comes_in_where_it_is_tomorrow_already_is_taken(
+    store: Store, opened: Opened, on: Callable[[date], None]
+) -> None:
+    on(date(2026, 11, 1))
+
+    assert opened(received=date(2026, 11, 2)).received_at == "2026-11-02"
+    with pytest.raises(UsageError, match="still to come"):
+        opened(received=date(2026, 11, 3))
+
+
+def test_holidays_of_the_settings_move_a_deadline_and_their_digest_says_which(
+    new_installation: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "holidays.txt").write_text("2026-12-02  # a holiday\n")
+    installation = new_installation(tmp_path / "here", holidays="../holidays.txt")
+    with installation.open() as store:
+        state = open_request(store, Opening([store.reference("email", "a@b.org")], "gdpr", "erasure", RECEIVED))
+
+    assert state.due_at == "2026-12-03"
+    assert state.events[0].details["holidays"] == entries.sha256(b"2026-12-02")
+
+
+def test_holidays_that_cannot_be_read_are_no_reason_to_guess(
+    new_installation: Callable[..., Any], tmp_path: Path
+) -> None:
+    installation = new_installation(tmp_path / "here", holidays="not-there.txt")
+    with installation.open() as store:
+        with pytest.raises(ConfigError, match="holidays"):
+            open_request(store, Opening([store.reference("email", "a@b.org")], "gdpr", "erasure", RECEIVED))
+        assert requests.requests(store) == {}
+
+
+def test_what_was_said_is_opened_as_any_content_and_gone_after_an_erasure(
+    office: Any, store: Store, opened: Opened
+) -> None:
+    state = opened()
+    receipt = access.record(store, "test", "test", {})
+    assert said(store, receipt, state) == {state.events[0].entry: Said("verified", {"words": SAID})}
+
+    office.installation.erase("nadia@example.org")
+    store.refresh()
+    assert said(store, receipt, state) == {state.events[0].entry: Said("erased", {})}
 
 
 @pytest.mark.parametrize(
