@@ -26,8 +26,8 @@ def test_every_command_of_the_tours_works(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EVIDENCE_")}
 
-    done = subprocess.run(
-        ["sh", "-eux"],
+    done = subprocess.run(  # the document's own commands
+        ["/bin/sh", "-eux"],
         input=tour(),
         cwd=tmp_path,
         env=environment | {"PATH": path},
