@@ -40,7 +40,7 @@ def correct(
         opened.publish()
     (made,) = done.record_ids
     if json:
-        emit("dsar-correct", {"record": made, "corrects": place.record_id, "entry": done.entries[0].index})
+        emit("dsar/correct", {"record": made, "corrects": place.record_id, "entry": done.entries[0].index})
         return
     say(f"record {made[:12]} corrects {place.record_id[:12]}")
 

@@ -89,7 +89,7 @@ def export(
 def _emit(out: Path, request: str, made: Delivered) -> None:
     import msgspec
 
-    emit("dsar-export", {"out": str(out), "request": request, **msgspec.structs.asdict(made)})
+    emit("dsar/export", {"out": str(out), "request": request, **msgspec.structs.asdict(made)})
 
 
 def _say(out: Path, made: Delivered) -> None:

@@ -54,7 +54,7 @@ def spans(
             file.write(review.encode(found.request, listed_spans))
     records = len({span.record for span in listed_spans})
     if json:
-        emit("dsar-spans", {"out": str(out), "request": found.request, "spans": len(listed_spans), "records": records})
+        emit("dsar/spans", {"out": str(out), "request": found.request, "spans": len(listed_spans), "records": records})
         return
     say(f"{out}: {count(len(listed_spans), 'span')} in {count(records, 'record')}")
     note("It holds content: keep it apart, and delete it after the package was made.")

@@ -83,6 +83,7 @@ class Endings:
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.last = -1
         self.subjects: dict[str, Entry] = {}
+        self.sessions: dict[str, Entry] = {}
         self.segments: dict[str, dict[int, Entry]] = {}
         self.moved: dict[str, dict[int, Moved]] = {}
         self.moves: list[Move] = []
@@ -107,7 +108,7 @@ class Endings:
         if kind == "partition":
             self._partitions[entry.index] = entry
             self._seqs[entry.value["content"]["path"]] = entry.seq
-        elif kind in TYPES and not _ends_only_an_epoch(entry):
+        elif kind in TYPES and not (kind == "erasure" and _ends_only_an_epoch(entry)):
             self.last = entry.index
             self._end(entry, entry_shapes.read(entry.value))
 
@@ -164,6 +165,7 @@ class Endings:
 
     def _erase(self, entry: Entry, read: entry_shapes.Erasure) -> None:
         self.subjects.update(dict.fromkeys(read.subjects, entry))
+        self.sessions.update(dict.fromkeys(read.sessions, entry))
         for item in read.segments:
             path = self._content(item.partition)
             if path is not None:
@@ -214,4 +216,4 @@ class Endings:
 
 def _ends_only_an_epoch(entry: Entry) -> bool:
     """Whether an erasure leaves the keyring nothing to follow: what ended an epoch had done so before it said so."""
-    return not (entry.value.get("subjects", True) or entry.value.get("segments", ()))
+    return not any(entry.value.get(name) for name in ("subjects", "sessions", "segments"))

@@ -57,9 +57,13 @@ class Epoch(msgspec.Struct, frozen=True):
 
 
 class Erasure(msgspec.Struct, frozen=True):
-    """Keys that were destroyed: of subjects, of single segments, of an epoch."""
+    """Keys that were destroyed: of subjects, of single segments, of an epoch.
+
+    ``sessions``: references of conversations of these people alone, whose identifiers were deleted.
+    """
 
     subjects: list[Reference]
+    sessions: list[Reference] = []
     segments: list[Segments] = []
     request: Reference | None = None
     plan: Sha256 | None = None

@@ -25,7 +25,8 @@ _ROOM: Final = 6 * 1024
 class Erasing(NamedTuple):
     """What is to be erased.
 
-    ``subjects``: whose keys and identifiers are destroyed everywhere. ``segments``: by the index of a partition's
+    ``subjects``: whose keys and identifiers are destroyed everywhere. ``sessions``: references of their conversations,
+    whose identifiers go with them. ``segments``: by the index of a partition's
     entry, single segments of it. ``inputs``: the portions (input, step) that hold what goes, whose digests go with it;
     None looks for them in all partitions, which takes long in a large store.
     ``reference``: further fields of the entry, such as ``request`` and ``plan``.
@@ -35,6 +36,7 @@ class Erasing(NamedTuple):
     segments: Mapping[int, Sequence[int]] = {}
     inputs: Collection[tuple[str, int]] | None = None
     reference: Mapping[str, Any] = {}
+    sessions: Sequence[str] = ()
 
 
 class Erased(NamedTuple):
@@ -103,12 +105,14 @@ def _bodies(what: Erasing) -> Iterator[dict[str, Any]]:
         for index, numbers in sorted(what.segments.items())
         if numbers
     ]
-    subjects = sorted(set(what.subjects))
-    while subjects or listed:
-        here = subjects[:MAX_SUBJECTS]
-        subjects = subjects[MAX_SUBJECTS:]
-        body: dict[str, Any] = {**what.reference, "subjects": here}
-        if not here:
+    subjects, sessions = sorted(set(what.subjects)), sorted(set(what.sessions))
+    while subjects or sessions or listed:
+        body: dict[str, Any] = {**what.reference, "subjects": subjects[:MAX_SUBJECTS]}
+        if subjects:
+            subjects = subjects[MAX_SUBJECTS:]
+        elif sessions:
+            body["sessions"], sessions = sessions[:MAX_SUBJECTS], sessions[MAX_SUBJECTS:]
+        else:
             body["segments"] = [listed.pop(0)]
             while listed and len(entries.canonical_bytes([*body["segments"], listed[0]])) < _ROOM:
                 body["segments"].append(listed.pop(0))

@@ -59,7 +59,10 @@ def follow(store: Store, *, since: int | None = None, told: Mapping[int, int] | 
     since = act.followed() if since is None else since
     act.forget_bytes(forgetting.portions(store, since, told))
     subjects = sorted(ref for ref, entry in endings.subjects.items() if entry.index > since)
-    keys = act.subjects(subjects)
+    keys = act.subjects(subjects) if subjects else 0
+    sessions = sorted(ref for ref, entry in endings.sessions.items() if entry.index > since)
+    if sessions:
+        act.identifiers(sessions)
     _derive_moved(store, endings, since)
     trees = _trees(store, endings, since)
     expired = {path: tree for path, tree in trees.items() if tree is None}
@@ -102,27 +105,24 @@ def _tree(store: Store, path: str) -> KeyTree | None:
 def _trees(store: Store, endings: Endings, since: int) -> dict[str, KeyTree | None]:
     """The key trees that still open what they should not, as they are to be."""
     changes: dict[str, KeyTree | None] = {}
+    expired = {name: path for path in endings.expired for name in endings.objects_of(path)}
     for path in sorted(path for path, index in endings.touched.items() if index > since):
         tree = _tree(store, path)
         if tree is not None:
-            left = _left(endings, path, tree)
+            left = _left(endings, path, expired.get(path), tree)
             if left is None or left.nodes != tree.nodes:
                 changes[path] = left
     return changes
 
 
-def _left(endings: Endings, path: str, tree: KeyTree) -> KeyTree | None:
-    """What may be left of a tree; None for nothing."""
+def _left(endings: Endings, path: str, partition: str | None, tree: KeyTree) -> KeyTree | None:
+    """What may be left of the tree of an object; None for nothing. ``partition``: the expired one that it is of."""
     left = tree.without(sorted(endings.destroyed_leaves(path)))
-    for partition, expiry in endings.expired.items():
-        moved = endings.moved.get(partition, {})
+    if partition is not None:
+        kept, moved = endings.expired[partition].kept, endings.moved.get(partition, {})
         if path == partition:
-            kept = sorted(number for number in expiry.kept if number not in moved)
-        elif path in endings.objects_of(partition):
-            kept = sorted(
-                place.number for number, place in moved.items() if number in expiry.kept and place.content.path == path
-            )
+            leaves = [number for number in kept if number not in moved]
         else:
-            continue
-        left = left.only(kept)
+            leaves = [place.number for number, place in moved.items() if number in kept and place.content.path == path]
+        left = left.only(sorted(leaves))
     return left if left.nodes else None

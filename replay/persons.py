@@ -173,3 +173,17 @@ def model_of(line: dict[str, Any]) -> str | None:
     """The model that answered, as the typed column ``model`` has it."""
     names = (line.get("gen_ai_response_model"), line.get("gen_ai_request_model"), line.get("model_ref", {}).get("name"))
     return next((str(name) for name in names if name), None)
+
+
+def own_sessions(catalog: Catalog, references: Sequence[str]) -> list[str]:
+    """The conversations of one person alone that have a reference: where a source's own id may name somebody.
+
+    Content that belongs to nobody, but to the conversation, does not make it somebody else's.
+    """
+    rows = catalog.connection.execute(
+        "SELECT session, list_distinct(flatten(list(owners))) FROM session_parts WHERE session IN "
+        "(SELECT session FROM session_parts WHERE list_has_any(owners, ?::VARCHAR[])) GROUP BY session",
+        [list(references)],
+    ).fetchall()
+    own = set(references)
+    return sorted(session for session, owners in rows if _REFERENCE.match(session) and set(owners) <= own | {session})

@@ -35,6 +35,17 @@ class Destruction:
         with destroying(self._keyring.engine, gone) as connection:
             return self._forget(connection, references, "erasing", gone)
 
+    def identifiers(self, references: Collection[str]) -> int:
+        """Delete the identifiers of references that are no people; the number deleted."""
+        gone: list[bytes] = []
+        deleted = 0
+        with destroying(self._keyring.engine, gone) as connection:
+            for batch in batches(sorted(references)):
+                found = self._delete_identifiers(connection, batch)
+                deleted += len(found)
+                gone += itertools.chain.from_iterable(found)
+        return deleted
+
     def subjects(self, references: Collection[str]) -> int:
         """Destroy every data key of these subjects, and what ``begin`` does; the number of keys destroyed."""
         keys = tables.data_keys

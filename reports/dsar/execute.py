@@ -20,11 +20,11 @@ from ledger.store import Store
 from replay import access
 from replay.catalog import Catalog
 from replay.mentions import Mention, forget, mention_macs
-from replay.persons import person_rows
+from replay.persons import own_sessions, person_rows
 from replay.redacting import redacted
 from reports.dsar.approvals import counting
 from reports.dsar.mentioned import mentions_of, was_searched
-from reports.dsar.plan import Plan, PlannedRedaction, PlannedRow, changes_since, load_plan, make_plan
+from reports.dsar.plan import ALREADY, Plan, PlannedRedaction, PlannedRow, changes_since, load_plan, make_plan
 from reports.dsar.register import Step, advance, today
 from reports.dsar.requests import RequestState
 from reports.retention.policy import Policy
@@ -68,14 +68,18 @@ def execute(catalog: Catalog, state: RequestState, policy: Policy) -> Executed:
     catalog.sync()
     plan = _approved(store, state)
     receipt = access.record(store, "dsar execute", "erasure", {"plan": state.plan or "", "request": state.request})
-    if not acts(store, state) and not _is_begun(store, state):
+    if state.executed != state.plan and not acts(store, state) and not _is_begun(store, state):
         mentions = mentions_of(catalog, state, receipt, search=was_searched(state))
         _refuse_changed(catalog, state, plan, policy, mentions)
-    due = _due(catalog, state, plan, policy)
-    left = [row for row in plan.rows if row.outcome in ("restrict", "refuse") and row.record_id not in due]
+    now = _now(catalog, state, plan, policy)
+    due = _due(now, plan)
+    gone = {row.record_id for row in now.rows if row.basis.startswith(ALREADY)}
+    stays = {row.record_id for row in plan.rows if row.outcome in ("restrict", "refuse")} - due - gone
+    left = [row for row in plan.rows if row.record_id in stays]
     rows = [row for row in plan.rows if row.record_id in due]
-    redactions = _redactions(catalog, state, plan)
-    if state.executed == state.plan and not rows and not redactions:
+    redactions = _redactions(catalog, state, plan, now)
+    is_ended = bool(left) or not store.survivors(state.subjects)
+    if state.executed == state.plan and not rows and not redactions and is_ended:
         raise RequestRefusedError(f"nothing of the plan of request {state.request[:8]} is due")
     # So that there is a signed state of the log from before.
     store.publish()
@@ -124,7 +128,7 @@ def acts(store: Store, state: RequestState) -> list[Entry]:
 def _approved(store: Store, state: RequestState) -> Plan:
     if state.plan is None:
         raise RequestRefusedError(f"request {state.request[:8]} has no plan", hint="Make one: `evidence dsar plan`.")
-    if state.closed is not None:
+    if state.closed is not None and state.executed is None:
         raise RequestRefusedError(f"request {state.request[:8]} is closed")
     if not counting(store, state):
         raise RequestRefusedError(
@@ -150,18 +154,24 @@ def _refuse_changed(
         )
 
 
-def _due(catalog: Catalog, state: RequestState, plan: Plan, policy: Policy) -> set[str]:
+def _now(catalog: Catalog, state: RequestState, plan: Plan, policy: Policy) -> Plan:
+    """The plan as it would be today, where something of it has to wait or was done; else as it is."""
+    waiting = [item for item in plan.redactions if item.outcome == "restrict"]
+    if not waiting and state.executed is None and all(row.outcome != "restrict" for row in plan.rows):
+        return plan
+    numbers = {entry.index: number for number, entry in enumerate(catalog.partitions())}
+    spots = [
+        Mention(item.record_id, numbers[item.entry], item.entry, item.row, "", start, end, "", "")
+        for item in waiting
+        for start, end in item.spans
+    ]
+    return make_plan(catalog, state, policy, spots, today())
+
+
+def _due(now: Plan, plan: Plan) -> set[str]:
     """The records whose content is to go now: those planned so, and those whose date or hold has ended since."""
-    planned = {row.record_id: row for row in plan.rows}
-    waiting = any(row.outcome == "restrict" for row in plan.rows)
-    now = make_plan(catalog, state, policy, (), today()).rows if waiting or state.executed else plan.rows
-    return {
-        row.record_id
-        for row in now
-        if row.outcome == "erase"
-        and planned.get(row.record_id, row).outcome in ("erase", "restrict")
-        and row.record_id in planned
-    }
+    planned = {row.record_id for row in plan.rows if row.outcome in ("erase", "restrict")}
+    return planned & {row.record_id for row in now.rows if row.outcome == "erase"}
 
 
 def _erasing(catalog: Catalog, state: RequestState, rows: Sequence[PlannedRow], *, everywhere: bool) -> Erasing:
@@ -173,7 +183,8 @@ def _erasing(catalog: Catalog, state: RequestState, rows: Sequence[PlannedRow], 
     }
     reference: dict[str, Any] = {"plan": state.plan, "request": state.request}
     if everywhere:
-        return Erasing(state.subjects, inputs=sorted(inputs), reference=reference)
+        sessions = own_sessions(catalog, state.subjects)
+        return Erasing(state.subjects, inputs=sorted(inputs), reference=reference, sessions=sessions)
     return Erasing(segments=_segments(rows), inputs=sorted(inputs), reference=reference)
 
 
@@ -201,15 +212,17 @@ def _restrict(store: Store, state: RequestState, left: Sequence[PlannedRow]) -> 
         store.append([("restriction", body)], by=("privacy",))
 
 
-def _redactions(catalog: Catalog, state: RequestState, plan: Plan) -> list[PlannedRedaction]:
+def _redactions(catalog: Catalog, state: RequestState, plan: Plan, now: Plan) -> list[PlannedRedaction]:
     """The redactions that are not done yet. Raises RequestRefusedError for a record that another one came to since."""
     store = catalog.store
     planned_at = max((item.entry for item in state.events if item.plan == state.plan), default=-1)
+    due = {item.record_id for item in now.redactions if item.outcome == "redact"}
     left = []
     for item in plan.redactions:
         entry = store.history.entries[item.entry].value
         known = store.endings.redacted.get(entry["content"]["path"], {}).get(item.row)
-        if item.outcome != "redact" or (known is not None and known.entry.value.get("request") == state.request):
+        is_due = item.outcome == "redact" or (item.outcome == "restrict" and item.record_id in due)
+        if not is_due or (known is not None and known.entry.value.get("request") == state.request):
             continue
         if known is not None and known.entry.index > planned_at:
             raise RequestRefusedError(

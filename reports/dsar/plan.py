@@ -233,7 +233,7 @@ class _Decider:
             places.setdefault(partition, []).append(row)
         facts = line_facts(self._catalog, places)
         return [
-            self._redaction(facts[place], _merged(spans[place]))
+            self._redaction(facts[place], _merged(spans[place]), subjects)
             for place in sorted(spans)
             if self._ended(place[0], facts[place].segment, facts[place].owner) is None
         ]
@@ -259,10 +259,10 @@ class _Decider:
         place = (row.record_id, row.entry, row.row, row.segment, row.chunks)
         return PlannedRow(*place, decided.outcome, decided.until, decided.basis)
 
-    def _redaction(self, facts: LineFacts, spans: list[tuple[int, int]]) -> PlannedRedaction:
-        by = Facts(
-            facts.kind, facts.source, facts.retention_class, facts.at, facts.session, facts.subjects, facts.owner
-        )
+    def _redaction(self, facts: LineFacts, spans: list[tuple[int, int]], subjects: Collection[str]) -> PlannedRedaction:
+        # A hold on the person who is mentioned is one on what names them.
+        named = facts.subjects.union(subjects)
+        by = Facts(facts.kind, facts.source, facts.retention_class, facts.at, facts.session, named, facts.owner)
         decided = decide(self._policy, self._holds, by, self._now)
         outcome, until, basis = decided.outcome, decided.until, decided.basis
         if outcome == "erase":

@@ -185,11 +185,15 @@ def related(every: Mapping[str, RequestState], state: RequestState) -> list[Requ
     ]
 
 
+_AFTERWARDS: Final = ("executed", "certified")
+"""What may follow on closing: a record that had to wait goes when its day has come, and is certified."""
+
+
 def refusal(state: RequestState, event: str, details: Mapping[str, Any], plan: str | None = None) -> str | None:
     """Why an event may not follow, in words; None where it may."""
     if event not in EVENTS or event == "opened":
         return "it is open already" if event == "opened" else f"there is no event {event!a}"
-    if state.closed is not None:
+    if state.closed is not None and not (event in _AFTERWARDS and state.executed is not None):
         return "it is closed"
     if state.paused_since is not None and event not in ("identified", "resumed", "closed"):
         return "its clock is paused: resume it first"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ledger import notes, resealing
+from ledger import entries, following, notes, resealing
 from ledger.errors import EvidenceError, RequestRefusedError
 from ledger.store import Store
 from ledger.verify import Verdict
@@ -295,3 +295,84 @@ def test_redaction_keeps_the_machines_hands_off_everything_else(listed: Catalog,
     new = {info.path for info in store.objects.list("content/")} - before
     assert len(new) == 1 + sum("access" in entry.value["kinds"] for entry in store.history.partitions())
     assert resealing.MAX_NAMED > 0
+
+
+# -- what has to wait, and what goes with a person
+
+
+def test_a_hold_on_the_person_keeps_what_names_her_too(listed: Catalog, approved: Approved) -> None:
+    (subject,) = listed.store.keyring.lookup("nadia@example.org")
+    body = {"action": "add", "hold": "1" * 32, "basis": "litigation", "scope": {"subjects": [subject]}}
+    listed.store.append([("hold", body)], by=("privacy",))
+    state = approved()
+
+    done = execute(listed, state, DEFAULT)
+
+    assert (done.erased, done.redacted, done.waiting, done.everywhere) == (0, 0, 2, False)
+    assert {name: state_of for name, (state_of, _) in contents(listed).items()} == {
+        "n1": "verified",
+        "n3": "verified",
+        "e1": "verified",
+        "e2": "verified",
+    }
+    listed.store.append([("hold", {"action": "release", "hold": "1" * 32})], by=("privacy",))
+    again = execute(listed, find_request(listed.store, state.request), DEFAULT)
+    assert (again.erased, again.redacted, again.waiting, again.everywhere) == (2, 1, 0, True)
+    assert contents(listed)["e1"][0] == "redacted"
+
+
+def test_what_expired_meanwhile_no_longer_waits(
+    listed: Catalog, approved: Approved, on: Callable[[date], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = approved(TEN_YEARS)
+    execute(listed, state, TEN_YEARS)
+    store = listed.store
+    waiting = next(entry for entry in store.history.partitions() if "desk" in str(entry.value["sources"]))
+    policy = b"# a policy\n"
+    digest = entries.sha256(policy)
+    assert store.objects.put_if_absent(entries.blob_path(digest), policy)
+    body = {"policy": digest, "what": "content", "partitions": [{"partition": waiting.index}]}
+    store.append([("retention", body)], by=("privacy",))
+    following.follow(store)
+
+    on(date(2036, 3, 2))
+    monkeypatch.setattr(executing, "today", register.today)
+    done = execute(listed, find_request(store, state.request), TEN_YEARS)
+
+    assert (done.everywhere, done.waiting, done.found, done.keys) == (True, 0, 0, 1)
+
+
+def test_a_closed_request_still_does_what_had_to_wait(
+    listed: Catalog, approved: Approved, on: Callable[[date], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = approved(TEN_YEARS)
+    execute(listed, state, TEN_YEARS)
+    state = find_request(listed.store, state.request)
+    state = register.advance(listed.store, state, [register.Step("closed", {"reason": "partly_fulfilled"})])
+    on(date(2036, 3, 2))
+    monkeypatch.setattr(executing, "today", register.today)
+    assert execute(listed, state, TEN_YEARS).everywhere
+
+
+def test_the_names_of_her_conversations_go_with_her(
+    office: Any, store: Store, opened: Callable[..., RequestState], listed: Catalog
+) -> None:
+    """A source's id of a conversation can hold a name: then a line has a reference, the keyring the id."""
+    office.ingest(
+        office.said("nadia", "x", id="n9", session="Nadia Canary, second call", **WHEN),
+        office.said("emil", "y", id="e9", session="Emil Other, first call", **WHEN),
+    )
+    assert len(store.keyring.lookup("Nadia Canary, second call")) == 1
+    state = register.identify(store, opened(said={}), "account", None, {})
+    listed.sync()
+    state = plan_request(listed, state, DEFAULT, mentions_of(listed, state, receipt_of(store), search=False)).state
+    approve(store, state, statements.sign(statement_of(store, state), OLGA))
+
+    execute(listed, find_request(store, state.request), DEFAULT)
+    assert store.keyring.lookup("Nadia Canary, second call") == []
+    assert len(store.keyring.lookup("Emil Other, first call")) == 1
+    assert office.installation.verify("deep").verdict is Verdict.INTACT
+
+
+def receipt_of(store: Store) -> Any:
+    return access.record(store, "test", "test", {})
