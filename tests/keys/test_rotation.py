@@ -282,3 +282,29 @@ def test_many_identifiers_rotate_in_reasonable_time(keyring: Keyring, tmp_path: 
     assert keyring.resolve(people[:50]) == {person: found[person] for person in people[:50]}
     with reading(keyring.engine) as connection:
         assert set(connection.execute(select(tables.identifiers.c.epoch).distinct()).scalars()) == {2}
+
+
+def test_with_a_key_in_the_environment_it_depends_on_a_person(
+    new_installation: Callable[..., Any], logs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who takes the old key away ends the older backups; the ledger says that it depends on that."""
+    old, new = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
+    monkeypatch.setenv("TEST_KEK", old)
+    installation = new_installation(tmp_path / "installation", kek="env:TEST_KEK")
+    installation.ingest(*logs)
+    before = back_up(installation, tmp_path / "old.db")
+    with installation.open() as store, pytest.raises(ConfigError, match="no new key"):
+        rotation.rotate(store)
+    with installation.open() as store:
+        assert [epoch.number for epoch in Epochs(store.keyring).all()] == [1], "nothing was changed"
+
+    monkeypatch.setenv("TEST_KEK", f"{new},{old}")
+    assert rotate(installation).depends_on == "operator"
+
+    with installation.open() as store:
+        (end,) = rotation._ends(store)
+        assert end["depends_on"] == "operator"
+    assert epoch_keys(installation.settings, rows(before)), "until then it opens"
+    monkeypatch.setenv("TEST_KEK", new)
+    assert epoch_keys(installation.settings, rows(before)) == []
+    assert installation.verify("deep").verdict is Verdict.INTACT
