@@ -65,19 +65,23 @@ def write(keyring: Keyring, path: Path) -> Backup:
 def restore(settings: Settings, backup: Path, *, replace: bool = False) -> Restored:
     """Put a backup in the place of the keyring that the settings name, after every key in it has opened.
 
-    Raises UsageError where there is a keyring and ``replace`` is not given; with it, the keyring that is there is kept
-    as a file first. Whoever has the keyring open goes on with what was restored.
+    Raises UsageError where there is a keyring and ``replace`` is not given, KeyringError where it is of another store.
+    With ``replace`` the keyring that is there is first kept as a file. Whoever has it open goes on with what was
+    restored.
     """
     check_readable(backup)
     provider = kek.open_kek(settings.kek)
     with opened(backup, provider) as copy:
         copies.open_everything(copy)
-        epoch = copy.epoch
+        epoch, store = copy.epoch, copy.store_id
     kept = None
     if exists(settings.keyring):
         engine = open_engine(settings.keyring)
         try:
-            if not copies.is_empty(engine):
+            known = copies.store_of(engine)
+            if known is not None:
+                if known != store:
+                    raise KeyringError("the backup is of another store than the keyring that is here")
                 if not replace:
                     raise UsageError(
                         "there is a keyring already", hint="With --replace it is kept as a file, then replaced."

@@ -67,12 +67,14 @@ def load(path: Path, target: Engine) -> dict[str, int]:
     return counts
 
 
-def is_empty(target: Engine) -> bool:
-    """Whether a database holds no keyring."""
+def store_of(target: Engine) -> str | None:
+    """The id of the store whose keyring a database holds; None where it holds none."""
+    table = tables.meta
     with reading(target) as connection:
-        if not target.dialect.has_table(connection, tables.meta.name):
-            return True
-        return connection.execute(select(func.count()).select_from(tables.meta)).scalar_one() == 0
+        if not target.dialect.has_table(connection, table.name):
+            return None
+        value = connection.execute(select(table.c.value).where(table.c.name == "store_id")).scalar()
+        return None if value is None else bytes(value).decode("ascii", "replace")
 
 
 def open_everything(keyring: Keyring) -> dict[str, int]:
@@ -157,3 +159,5 @@ def _file(path: Path) -> Iterator[Engine]:
 
 def _durable(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA synchronous=FULL")
+    # A backup comes from elsewhere: nothing that its schema calls is run.
+    connection.execute("PRAGMA trusted_schema=OFF")

@@ -60,32 +60,32 @@ class Keyring:
     @classmethod
     def create(cls, url: str, kek: KeyEncryptionKey, store_id: str) -> Keyring:
         """A new keyring with its first epoch. Raises ConfigError if there is one already."""
-        engine = open_engine(url)
-        epoch_key = secrets.token_bytes(KEY_BYTES)
-        with transaction(engine) as connection:
-            tables.metadata.create_all(connection)
-            if connection.execute(select(tables.meta)).first() is not None:
-                raise ConfigError("a keyring exists there and is not overwritten")
-            connection.execute(
-                insert(tables.epochs), {"epoch": 1, "wrapped": kek.wrap(epoch_key, store_id), "created_at": utc_now()}
-            )
+        with _kept(open_engine(url)) as engine:
+            epoch_key = secrets.token_bytes(KEY_BYTES)
+            first = {"epoch": 1, "wrapped": kek.wrap(epoch_key, store_id), "created_at": utc_now()}
             bookmark_key = _seal(epoch_key, meta_label("bookmark_key"), secrets.token_bytes(KEY_BYTES))
-            connection.execute(
-                insert(tables.meta),
-                [
-                    {"name": "version", "value": VERSION, "epoch": None},
-                    {"name": "store_id", "value": store_id.encode(), "epoch": None},
-                    {"name": "bookmark_key", "value": bookmark_key, "epoch": 1},
-                ],
-            )
-        return cls(engine, kek)
+            with transaction(engine) as connection:
+                tables.metadata.create_all(connection)
+                if connection.execute(select(tables.meta)).first() is not None:
+                    raise ConfigError("a keyring exists there and is not overwritten")
+                connection.execute(insert(tables.epochs), first)
+                connection.execute(
+                    insert(tables.meta),
+                    [
+                        {"name": "version", "value": VERSION, "epoch": None},
+                        {"name": "store_id", "value": store_id.encode(), "epoch": None},
+                        {"name": "bookmark_key", "value": bookmark_key, "epoch": 1},
+                    ],
+                )
+            return cls(engine, kek)
 
     @classmethod
     def open(cls, url: str, kek: KeyEncryptionKey) -> Keyring:
         """An existing keyring. Raises KeyringError if there is none or the KEK is not its own."""
         if not exists(url):
             raise KeyringError("there is no keyring where the configuration says")
-        return cls(open_engine(url), kek)
+        with _kept(open_engine(url)) as engine:
+            return cls(engine, kek)
 
     def close(self) -> None:
         """Give the database connections back."""
@@ -366,6 +366,16 @@ class Keyring:
             return AESGCM(self._epoch_key(epoch)).decrypt(sealed[:12], sealed[12:], label)
         except (KeyError, InvalidTag, ValueError):
             raise KeyringError(f"a keyring row of epoch {epoch} cannot be opened") from None
+
+
+@contextmanager
+def _kept(engine: Engine) -> Iterator[Engine]:
+    """An engine whose connections are given back where something fails."""
+    try:
+        yield engine
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def meta_label(name: str) -> bytes:

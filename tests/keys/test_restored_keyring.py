@@ -246,3 +246,7 @@ def test_a_backup_of_another_store_is_no_backup_of_this(filled: Any, new_install
         path = backups.write(store.keyring, tmp_path / "other.db").path
     with pytest.raises(KeyringError, match="another store"):
         drill(filled.settings, path)
+    with pytest.raises(KeyringError, match="another store"):
+        backups.restore(filled.settings, path, replace=True)
+    with filled.open() as store:
+        assert store.keyring.lookup(PERSON)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import secrets
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, select
 
 from ledger import following, kek
@@ -19,9 +24,12 @@ from ledger.errors import ConfigError, KeyringError
 from ledger.kdf import derive
 from ledger.key_management import backups, reconciliation, rotation
 from ledger.keyring import tables
+from ledger.keyring.bookmarks import Bookmarks
 from ledger.keyring.engine import reading
 from ledger.keyring.epochs import Epochs
+from ledger.keyring.identifiers import Identifier
 from ledger.keyring.keyring import Keyring, meta_label
+from ledger.keytree import KeyTree
 from ledger.settings import Settings
 from ledger.verify import Verdict
 
@@ -114,10 +122,10 @@ def test_an_old_backup_and_everything_that_lives_open_nothing(filled: Any, tmp_p
     done = rotate(filled)
 
     assert epoch_keys(filled.settings, old) == []
-    secrets = living_secrets(filled)
-    assert len(secrets) > 5
-    assert [opens(secret, old)[0] for secret in secrets] == [0] * len(secrets)
-    assert not any(unwraps(secret, bytes(row.wrapped)) for row in old["epochs"] for secret in secrets)
+    living = living_secrets(filled)
+    assert len(living) > 5
+    assert [opens(secret, old)[0] for secret in living] == [0] * len(living)
+    assert not any(unwraps(secret, bytes(row.wrapped)) for row in old["epochs"] for secret in living)
     with pytest.raises(KeyringError, match="the backup does not open"):
         backups.restore(filled.settings, tmp_path / "old.db", replace=True)
     new = rows(done.backup.path)
@@ -266,10 +274,6 @@ def test_an_epoch_that_has_ended_and_still_opens_is_told(filled: Any, tmp_path: 
 
 def test_many_identifiers_rotate_in_reasonable_time(keyring: Keyring, tmp_path: Path) -> None:
     """In pages: neither all rows at once in memory, nor a search from the start for each page."""
-    import time
-
-    from ledger.keyring.identifiers import Identifier
-
     people = [Identifier("email", f"person-{number}@example.org") for number in range(20_000)]
     found = keyring.resolve(people)
     keyring.data_keys(found.values())
@@ -282,3 +286,65 @@ def test_many_identifiers_rotate_in_reasonable_time(keyring: Keyring, tmp_path: 
     assert keyring.resolve(people[:50]) == {person: found[person] for person in people[:50]}
     with reading(keyring.engine) as connection:
         assert set(connection.execute(select(tables.identifiers.c.epoch).distinct()).scalars()) == {2}
+
+
+def test_with_a_key_in_the_environment_it_depends_on_a_person(
+    new_installation: Callable[..., Any], logs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who takes the old key away ends the older backups; the ledger says that it depends on that."""
+    old, new = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
+    monkeypatch.setenv("TEST_KEK", old)
+    installation = new_installation(tmp_path / "installation", kek="env:TEST_KEK")
+    installation.ingest(*logs)
+    before = back_up(installation, tmp_path / "old.db")
+    with installation.open() as store, pytest.raises(ConfigError, match="no new key"):
+        rotation.rotate(store)
+    with installation.open() as store:
+        assert [epoch.number for epoch in Epochs(store.keyring).all()] == [1], "nothing was changed"
+
+    monkeypatch.setenv("TEST_KEK", f"{new},{old}")
+    assert rotate(installation).depends_on == "operator"
+
+    with installation.open() as store:
+        (end,) = rotation._ends(store)
+        assert end["depends_on"] == "operator"
+    assert epoch_keys(installation.settings, rows(before)), "until then it opens"
+    monkeypatch.setenv("TEST_KEK", new)
+    assert epoch_keys(installation.settings, rows(before)) == []
+    assert installation.verify("deep").verdict is Verdict.INTACT
+
+
+@given(
+    identifiers=st.lists(st.tuples(st.sampled_from(["email", "phone", "x/y"]), st.text(max_size=40)), max_size=8),
+    places=st.lists(st.text(max_size=40), max_size=4, unique=True),
+    leaves=st.lists(st.integers(1, 64), max_size=3),
+)
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_it_holds_is_the_same_afterwards(
+    keyring: Keyring, identifiers: list[tuple[str, str]], places: list[str], leaves: list[int]
+) -> None:
+    """Names and locations of any text, also such that UTF-8 cannot hold; trees of any shape; twice in a row."""
+    people = [Identifier(kind, f"{value}\udcff" if len(value) % 2 else value) for kind, value in identifiers]
+    references = keyring.resolve(people)
+    keys = keyring.data_keys(references.values())
+    bookmarks = Bookmarks(keyring)
+    inputs = {place: bookmarks.add_input(place, "any", "lines") for place in places}
+    trees = {f"content/{secrets.token_hex(8)}": KeyTree.generate(count).without([count // 2]) for count in leaves}
+    for path, tree in trees.items():
+        keyring.put_tree(path, tree)
+
+    for _ in range(2):
+        before = keyring.epoch
+        epochs = Epochs(keyring)
+        epochs.begin()
+        *old, newest = epochs.all()
+        keyring.kek.retire(newest.wrapped, [epoch.wrapped for epoch in old], 7)
+        epochs.end([epoch.number for epoch in old])
+
+        assert keyring.live_epochs() == [before + 1]
+        assert keyring.resolve(people) == references
+        assert keyring.data_keys(references.values()) == keys
+        assert {path: keyring.tree(path) for path in trees} == trees
+        for place, ref in inputs.items():
+            assert ref in {item.ref for item in bookmarks.inputs_at(place)}
+            assert {item.uri for item in bookmarks.inputs_at(place)} == {place}
