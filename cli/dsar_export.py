@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.dsar_spans import RequestArgument, SessionsOption
+from cli.dsar_spans import RequestArgument, SearchOption, SessionsOption
 from cli.files import new_file
 from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, store_of
 from cli.output import count, emit, say, size
@@ -26,6 +26,7 @@ def export(
         bool, typer.Option("--redact-undecided", help="Withhold every span that nobody decided on.")
     ] = False,
     sessions: SessionsOption = None,
+    search: SearchOption = False,
     passphrase_file: Annotated[
         Path | None, typer.Option(help="Encrypt with age to the passphrase in this file.")
     ] = None,
@@ -67,6 +68,7 @@ def export(
             reviewed=() if review is None else reviews.read(review, found.request),
             redact_undecided=redact_undecided,
             sessions=[resolve_session(listed, text) for text in sessions or ()],
+            search=search,
             recipient=handed_to,
             encryptor=encryptor,
         )

@@ -11,6 +11,7 @@ from cli.output import count, emit, note, say
 
 if TYPE_CHECKING:
     from ledger.store import Store
+    from reports.dsar.requests import RequestState
     from reports.restrictions import Changed
 
 EXAMPLE = "Example: evidence dsar restrict HV-104417 --basis art18-1-a --until 2027-01-31"
@@ -61,10 +62,10 @@ def lift(
     _report("lift", changed, json, "no longer restricted")
 
 
-def _request(opened: Store, text: str | None) -> str | None:
+def _request(opened: Store, text: str | None) -> RequestState | None:
     from reports.dsar.requests import find_request
 
-    return None if text is None else find_request(opened, text).request
+    return None if text is None else find_request(opened, text)
 
 
 def _report(command: str, changed: Changed, json: bool, words: str) -> None:

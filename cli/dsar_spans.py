@@ -18,12 +18,16 @@ SessionsOption = Annotated[
     list[str] | None,
     typer.Option("--session", help="Count a whole session to the person, in which nobody is declared. Repeatable."),
 ]
+SearchOption = Annotated[
+    bool, typer.Option("--search", help="Also open all other content and search it for everything known of the person.")
+]
 
 
 def spans(
     request: RequestArgument,
     out: Annotated[Path, typer.Option("-o", "--out", help="The review file to write; never overwritten.")],
     sessions: SessionsOption = None,
+    search: SearchOption = False,
     purpose: PurposeOption = "not stated",
     store: StoreOption = None,
     config: ConfigOption = None,
@@ -37,15 +41,15 @@ def spans(
     from replay import access, catalog
     from replay.sessions import resolve_session
     from reports.access_package import review
-    from reports.access_package.package import check_deliverable, spans_to_review
+    from reports.access_package.package import Order, check_deliverable, spans_to_review
     from reports.dsar.requests import find_request
 
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
         found = find_request(opened, request)
         check_deliverable(found)
-        named = [resolve_session(listed, text) for text in sessions or ()]
+        order = Order(found, sessions=[resolve_session(listed, text) for text in sessions or ()], search=search)
         receipt = access.record(opened, "dsar spans", purpose, {"request": found.request})
-        listed_spans = spans_to_review(listed, receipt, found, named)
+        listed_spans = spans_to_review(listed, receipt, order)
         with new_file(out) as file:
             file.write(review.encode(found.request, listed_spans))
     records = len({span.record for span in listed_spans})

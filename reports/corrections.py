@@ -12,7 +12,7 @@ from replay.catalog import Catalog
 from replay.records import Place, line_of
 from reports.codes import check_code
 from reports.dsar.register import Step, advance
-from reports.dsar.requests import RequestState
+from reports.dsar.requests import RequestState, refusal
 
 MAX_TEXT: Final = 1 << 20
 """Bytes of a correction."""
@@ -31,8 +31,8 @@ def correct(
     check_code(reason, "a reason")
     if not text.strip() or len(text.encode(errors="replace")) > MAX_TEXT:
         raise UsageError("a correction has 1 byte to 1 MiB of text")
-    if request is not None and request.kind != "rectification":
-        raise RequestRefusedError(f"request {request.request[:8]} is of kind {request.kind}, not rectification")
+    if request is not None:
+        _check_executable(request)
     line = line_of(catalog, place)
     if line["kind"] in ("access", "envelope"):
         raise UsageError(f"a record of kind {line['kind']} is the store's own and is not corrected")
@@ -44,6 +44,14 @@ def correct(
     if request is not None:
         advance(store, request, [Step("executed", {"correction": done.record_ids[0], "corrects": place.record_id})])
     return done
+
+
+def _check_executable(request: RequestState) -> None:
+    why = refusal(request, "executed", {})
+    if request.kind != "rectification":
+        why = f"it is of kind {request.kind}, not rectification"
+    if why is not None:
+        raise RequestRefusedError(f"nothing is corrected for request {request.request[:8]}: {why}")
 
 
 def _fields(store: Store, line: dict[str, Any]) -> dict[str, Any]:

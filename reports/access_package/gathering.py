@@ -13,8 +13,9 @@ from ledger.history import Entry
 from ledger.revealed import Revealed
 from replay.catalog import Catalog, session_parts
 from replay.lineage import Lineage
-from replay.mentions import indexed_mentions
+from replay.mentions import Mention
 from replay.persons import person_rows
+from replay.records import Place, line_of
 from replay.third_parties import Others
 from replay.timeline import TimelineEvent, arranged
 
@@ -42,10 +43,16 @@ class Held(msgspec.Struct, frozen=True):
         return self.revealed.record.hex()
 
 
-def hold(catalog: Catalog, receipt: Receipt, subjects: Sequence[str], sessions: Sequence[str] = ()) -> list[Held]:
+def hold(
+    catalog: Catalog,
+    receipt: Receipt,
+    subjects: Sequence[str],
+    mentions: Sequence[Mention] = (),
+    sessions: Sequence[str] = (),
+) -> list[Held]:
     """Every record about a person, opened despite a restriction of their own (GDPR, Article 18(2)).
 
-    That is: records in which they have a role or whose content is theirs; those that name them inside content which is
+    That is: records in which they have a role or whose content is theirs; of the ``mentions`` those in content which is
     nobody else's; and all records of the ``sessions`` given. Where processing of what is about somebody else in a
     record is restricted, its content stays closed.
     """
@@ -53,14 +60,38 @@ def hold(catalog: Catalog, receipt: Receipt, subjects: Sequence[str], sessions: 
     roles: dict[tuple[int, int], tuple[str, ...]] = {
         (row.partition, row.row): row.roles for row in person_rows(catalog, subjects)
     }
-    for mention in indexed_mentions(catalog, subjects):
+    for mention in mentions:
         if not others.is_person(mention.owner):
             roles.setdefault((mention.partition, mention.row), (MENTIONED,))
     for session in sessions:
         for part in session_parts(catalog, session):
             for row in range(part.first_row, part.first_row + part.rows):
-                roles.setdefault((part.partition, row), (IN_SESSION,))
+                known = roles.get((part.partition, row), ())
+                if known in ((), (MENTIONED,)):
+                    roles[part.partition, row] = (*known, IN_SESSION)
     return list(_opened(catalog, receipt, frozenset(subjects), roles))
+
+
+class Elsewhere(msgspec.Struct, frozen=True, order=True):
+    """A record of somebody else whose content names the person: when it was, and by which types of identifiers."""
+
+    at: str
+    record_id: str
+    types: tuple[str, ...]
+
+
+def elsewhere(catalog: Catalog, mentions: Sequence[Mention], held: Sequence[Held]) -> list[Elsewhere]:
+    """The mentions that are in no record of the package: their content is that of other people."""
+    here = {(item.partition, item.row) for item in held}
+    types: dict[Place, set[str]] = defaultdict(set)
+    for mention in mentions:
+        if (mention.partition, mention.row) not in here:
+            types[Place(mention.record_id, mention.partition, mention.row)].add(mention.type)
+    lines = {place: line_of(catalog, place) for place in types}
+    return sorted(
+        Elsewhere(lines[place].get("occurred_at", lines[place]["observed_at"]), place.record_id, tuple(sorted(found)))
+        for place, found in types.items()
+    )
 
 
 def _opened(

@@ -20,8 +20,9 @@ from replay.third_parties import Others
 from reports.access_package import document, facts, portability, review
 from reports.access_package.context import NOT_STATED, Context
 from reports.access_package.encryption import Encryptor
-from reports.access_package.gathering import Held, Told, hold, told
+from reports.access_package.gathering import Held, Told, elsewhere, hold, told
 from reports.bundle_writer import BundleWriter
+from reports.dsar.mentioned import mentions_of
 from reports.dsar.register import Step, advance
 from reports.dsar.requests import RequestState, refusal, requests
 from reports.recipients import bundles_with, recipient_names
@@ -55,6 +56,7 @@ class Order:
     reviewed: Sequence[review.Span] = ()
     redact_undecided: bool = False
     sessions: Sequence[str] = ()
+    search: bool = False
     recipient: str = "person"
     encryptor: Encryptor | None = None
 
@@ -79,12 +81,12 @@ def check_deliverable(request: RequestState) -> None:
         raise RequestRefusedError(f"nothing is handed over for request {request.request[:8]}: {why}")
 
 
-def spans_to_review(
-    catalog: Catalog, receipt: Receipt, request: RequestState, sessions: Sequence[str] = ()
-) -> list[review.Span]:
+def spans_to_review(catalog: Catalog, receipt: Receipt, order: Order) -> list[review.Span]:
     """What in the person's records may be about other people, for somebody to decide on."""
-    held = hold(catalog, receipt, request.subjects, sessions)
-    return review.find_spans(Others(catalog.store, request.subjects), held)
+    subjects = order.request.subjects
+    mentions = mentions_of(catalog, order.request, receipt, search=order.search)
+    held = hold(catalog, receipt, subjects, mentions, order.sessions)
+    return review.find_spans(Others(catalog.store, subjects), held)
 
 
 def deliver(store: Store, catalog: Catalog, receipt: Receipt, order: Order, out: BinaryIO) -> Delivered:
@@ -94,13 +96,15 @@ def deliver(store: Store, catalog: Catalog, receipt: Receipt, order: Order, out:
     RequestRefusedError, AccessNotRecordedError.
     """
     check_deliverable(order.request)
-    held = hold(catalog, receipt, order.request.subjects, order.sessions)
+    mentions = mentions_of(catalog, order.request, receipt, search=order.search)
+    held = hold(catalog, receipt, order.request.subjects, mentions, order.sessions)
     found = review.find_spans(Others(store, order.request.subjects), held)
     taken = review.settle(found, order.reviewed, redact_undecided=order.redact_undecided)
     reviewers = {name: store.reference(REVIEWER, name) for name in review.reviewers_of(taken)}
     left, withheld = review.withhold(held, taken, reviewers)
     stories = told(catalog, left)
     values = _values(store, catalog, order, stories, withheld)
+    values["elsewhere"] = elsewhere(catalog, mentions, held)
     made = _write(values, stories, order, out)
     return _record(store, order, made, values)
 
@@ -121,6 +125,7 @@ def _values(
         "recipients": facts.recipients(handed, recipient_names(store, handed)),
         "request": order.request,
         "requests": facts.request_facts(requests(store), subjects),
+        "searched": order.search,
         "restrictions": facts.restrictions(store, subjects),
         "rights": facts.RIGHTS.get(order.request.regime, facts.RIGHTS["gdpr"]),
         "sources": facts.sources(stories, context),

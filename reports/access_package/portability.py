@@ -16,13 +16,13 @@ import orjson
 
 from replay.timeline import TimelineEvent
 from replay.visible import visible
-from reports.access_package.gathering import Held, Told
+from reports.access_package.gathering import IN_SESSION, Held, Told
 
 RECORD: Final = "evidence/access-record/1"
 PROVIDED: Final = "evidence/provided/1"
 _NOT_THEIRS: Final = frozenset(("_", "content", "input", "subjects"))
 """Fields of a line that are about the store or about others: random references say nothing to a person."""
-_SPEAKS: Final = frozenset(("end_user", "data_subject", "owner"))
+_SPEAKS: Final = frozenset(("end_user", "data_subject", "owner", IN_SESSION))
 """Roles in which what a user says in a record is what the person said."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "|", "%")
 """How a cell begins that a spreadsheet may compute."""

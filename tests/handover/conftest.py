@@ -120,6 +120,7 @@ class Package:
 
     data: bytes
     made: Delivered
+    request: str
 
     def read(self, name: str) -> bytes:
         with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
@@ -149,9 +150,10 @@ def hand_over(office: Office, request: RequestState, **named: Any) -> Package:
         receipt = access.record(store, "dsar export", "test", {})
         made = deliver(store, opened, receipt, Order(request, **named), out)
         store.publish()
-    return Package(out.getvalue(), made)
+    return Package(out.getvalue(), made, request.request)
 
 
 def to_review(office: Office, request: RequestState, sessions: Sequence[str] = ()) -> list[Span]:
     with office.listed() as (store, opened):
-        return spans_to_review(opened, access.record(store, "dsar spans", "test", {}), request, sessions)
+        receipt = access.record(store, "dsar spans", "test", {})
+        return spans_to_review(opened, receipt, Order(request, sessions=sessions))

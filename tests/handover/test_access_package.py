@@ -284,3 +284,35 @@ def test_a_context_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "missing.toml")
     path.write_text("")
     assert load(path) == Context()
+
+
+def test_where_others_name_the_person_is_said_and_not_copied(office: Office) -> None:
+    office.ingest(chat("m-1", "s-ben", BEN, "Ana is ana@example.com and owes me money", "I see."))
+    package = hand_over(office, ask(office, ANA))
+    (listed,) = json.loads(package.read("context.json"))["elsewhere"]
+    assert (listed["record_id"], listed["types"]) == (office.record_id("m-1"), ["email"])
+    assert listed["record_id"][:12] in package.html
+    assert b"owes me money" not in package.everything
+
+
+def test_what_names_the_person_and_is_nobodys_is_theirs(office: Office) -> None:
+    office.ingest({**chat("z-1", "s-z", ANA, "I am ana@example.com", "Welcome."), "subjects": {}})
+    package = hand_over(office, ask(office, ANA))
+    (record,) = [item for item in package.lines("records.jsonl") if item["line"]["source_id"] == "z-1"]
+    assert (record["roles"], record["state"]) == (["mentioned"], "verified")
+    assert "I am ana@example.com" not in {line["text"] for line in package.lines("provided.jsonl")}
+    whole = hand_over(office, find_request_again(office, package.request), sessions=["s-z"])
+    assert "I am ana@example.com" in {line["text"] for line in whole.lines("provided.jsonl")}
+
+
+def test_a_name_is_found_by_searching_alone(office: Office) -> None:
+    with office.installation.open() as store:
+        store.links.add(store.reference("email", ANA), store.reference("user_id", "ana-the-great"))
+    office.ingest(chat("g-1", "s-ben", BEN, "ask ANA-the-great", "I see."))
+    request = ask(office, ANA)
+    without = hand_over(office, request)
+    assert json.loads(without.read("context.json"))["elsewhere"] == []
+    searched = hand_over(office, find_request_again(office, request.request), search=True)
+    assert [item["record_id"] for item in json.loads(searched.read("context.json"))["elsewhere"]] == [
+        office.record_id("g-1")
+    ]

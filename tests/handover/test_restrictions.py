@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from ledger.errors import ConfigError, NotFoundError, RestrictedError, UsageError
+import app
+from ledger.errors import ConfigError, NotFoundError, RequestRefusedError, RestrictedError, UsageError
 from ledger.verify import Verdict
 from replay import access
 from replay.query import query
@@ -18,7 +21,7 @@ from replay.sessions import Filter, find_sessions, sessions_left_out
 from reports import restrictions
 from reports.bundle import ContentGrant, export_bundle
 from reports.selection import period
-from tests.handover.conftest import ANA, BEN, Office
+from tests.handover.conftest import ANA, BEN, Office, ask
 
 
 def restrict(office: Office, *people: str, **named: Any) -> restrictions.Changed:
@@ -140,3 +143,31 @@ def test_a_reference_in_an_entry_that_is_none_reaches_no_sql(office: Office) -> 
 
     assert names_any("subjects", ["x'] OR true --", "ab" * 16]) == f"list_has_any(subjects, ['{'ab' * 16}']::VARCHAR[])"
     assert json.dumps(names_any("subjects", [])) == '"list_has_any(subjects, []::VARCHAR[])"'
+
+
+def test_a_request_for_restriction_is_executed_by_it(office: Office) -> None:
+    from reports.dsar.requests import find_request
+
+    request = ask(office, ANA, kind="restriction")
+    with office.installation.open() as store:
+        restrictions.restrict(store, request.subjects, "art18-1-a", request=request)
+        assert find_request(store, request.request).status == "executed"
+        assert set(store.standing.restricted) == set(request.subjects)
+
+
+def test_one_whose_requester_is_not_identified_restricts_nothing(office: Office) -> None:
+    request = ask(office, ANA, kind="restriction", identified=False)
+    with office.installation.open() as store:
+        with pytest.raises(RequestRefusedError, match="not identified"):
+            restrictions.restrict(store, request.subjects, "art18-1-a", request=request)
+        assert not store.standing.restricted
+
+
+def test_the_app_leaves_them_out_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    restrict(office, ANA)
+    monkeypatch.setenv("EVIDENCE_CONFIG", str(office.installation.config))
+    at = AppTest.from_file(str(Path(app.__file__).parent / "page_sessions.py"), default_timeout=60)
+    at.run()
+    assert not at.exception
+    assert at.dataframe[0].value["Session"].to_list() == ["s-ben"]
+    assert any("1 session left out" in caption.value for caption in at.caption)
