@@ -77,7 +77,9 @@ def models(stories: Sequence[Told]) -> list[Model]:
 def model_words(event: TimelineEvent) -> str:
     """The model of one record in words; nothing where none is known."""
     name, version, basis, _ = _model(event)
-    return "" if name == _UNKNOWN else f"{name}, version {version} ({basis})"
+    if name == _UNKNOWN:
+        return ""
+    return f"{name}, version {version}" + ("" if basis == _UNKNOWN else f" ({basis})")
 
 
 _UNKNOWN: Final = "not recorded"
@@ -149,12 +151,33 @@ def states(stories: Sequence[Told]) -> dict[str, int]:
     return dict(sorted(Counter(item.revealed.state for story in stories for item in story.held).items()))
 
 
-def recipients(handed: Sequence[HandedOut], names: Mapping[str, str]) -> list[Recipient]:
-    """Whom earlier exports were for."""
-    return [
+def recipients(
+    handed: Sequence[HandedOut], names: Mapping[str, str], every: Mapping[str, RequestState], subjects: Iterable[str]
+) -> list[Recipient]:
+    """Whom earlier exports were for, and who was handed earlier packages, in the order of time."""
+    bundles = [
         Recipient(item.at, names.get(item.recipient or "", _UNKNOWN), item.records, item.with_content, item.sha256)
         for item in handed
     ]
+    wanted = set(subjects)
+    packages = [
+        Recipient(
+            event.at, _handed_to(event.details), int(event.details["records"]), True, str(event.details["package"])
+        )
+        for state in every.values()
+        if not wanted.isdisjoint(state.subjects)
+        for event in state.events
+        if event.event == "delivered" and event.refused is None and {"package", "records"} <= event.details.keys()
+    ]
+    return sorted([*bundles, *packages], key=lambda item: item.at)
+
+
+_PACKAGE_FOR: Final = {"person": "you", "agent": "your agent"}
+
+
+def _handed_to(details: Mapping[str, Any]) -> str:
+    who = str(details.get("recipient"))
+    return f"{_PACKAGE_FOR.get(who, who)}, a copy like this one"
 
 
 def restrictions(store: Store, subjects: Iterable[str]) -> list[dict[str, str | None]]:

@@ -115,6 +115,7 @@ def _values(
     """All that the document says, by the names that it uses."""
     subjects, context = order.request.subjects, order.context
     handed = bundles_with(catalog, subjects)
+    every = requests(store)
     return {
         "context": context,
         "files": _FILES,
@@ -122,9 +123,9 @@ def _values(
         "models": facts.models(stories),
         "not_stated": NOT_STATED,
         "periods": facts.periods(stories, context, policy.configured(store.settings)),
-        "recipients": facts.recipients(handed, recipient_names(store, handed)),
+        "recipients": facts.recipients(handed, recipient_names(store, handed), every, subjects),
         "request": order.request,
-        "requests": facts.request_facts(requests(store), subjects),
+        "requests": facts.request_facts(every, subjects),
         "searched": order.search,
         "restrictions": facts.restrictions(store, subjects),
         "rights": facts.RIGHTS.get(order.request.regime, facts.RIGHTS["gdpr"]),

@@ -182,6 +182,8 @@ def test_the_hand_over_stands_in_the_register_and_names_nobody(office: Office) -
     later = hand_over(office, find_request_again(office, request.request))
     assert later.made.sha256 != package.made.sha256
     assert "delivered" in later.html
+    assert "you, a copy like this one" in later.html
+    assert "a copy like this one" not in package.html
 
 
 def find_request_again(office: Office, reference: str) -> Any:
