@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,33 +12,37 @@ from cli.files import new_file
 from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, store_of
 from cli.output import count, emit, say, size
 
+if TYPE_CHECKING:
+    from reports.access_package.package import Delivered
+
+ContextOption = Annotated[
+    Path | None, typer.Option(help="TOML with what only the controller knows: purposes, periods, recipients.")
+]
+ReviewOption = Annotated[Path | None, typer.Option(help="The decided file of `evidence dsar spans`.")]
+UndecidedOption = Annotated[bool, typer.Option("--redact-undecided", help="Withhold every span nobody decided on.")]
+PassphraseOption = Annotated[Path | None, typer.Option(help="Encrypt with age to the passphrase in this file.")]
+RecipientsOption = Annotated[
+    list[str] | None,
+    typer.Option("--recipient", help="Encrypt with age to a public key: age1..., ssh-ed25519 ..., or its file."),
+]
+HandedToOption = Annotated[
+    Literal["person", "agent", "controller"], typer.Option(help="Who receives it; stands in the ledger.")
+]
+
 EXAMPLE = "Example: evidence dsar export 5f2c --context context.toml --review spans.jsonl -o package.zip"
 
 
 def export(
     request: RequestArgument,
     out: Annotated[Path, typer.Option("-o", "--out", help="The zip to write; never overwritten.")],
-    context: Annotated[
-        Path | None, typer.Option(help="TOML with what only the controller knows: purposes, periods, recipients.")
-    ] = None,
-    review: Annotated[Path | None, typer.Option(help="The decided file of `evidence dsar spans`.")] = None,
-    redact_undecided: Annotated[
-        bool, typer.Option("--redact-undecided", help="Withhold every span that nobody decided on.")
-    ] = False,
+    context: ContextOption = None,
+    review: ReviewOption = None,
+    redact_undecided: UndecidedOption = False,
     sessions: SessionsOption = None,
     search: SearchOption = False,
-    passphrase_file: Annotated[
-        Path | None, typer.Option(help="Encrypt with age to the passphrase in this file.")
-    ] = None,
-    recipients: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--recipient", help="Encrypt with age to a public key: age1…, ssh-ed25519 …, or a file. Repeatable."
-        ),
-    ] = None,
-    handed_to: Annotated[
-        Literal["person", "agent", "controller"], typer.Option(help="Who receives it; stands in the ledger.")
-    ] = "person",
+    passphrase_file: PassphraseOption = None,
+    recipients: RecipientsOption = None,
+    handed_to: HandedToOption = "person",
     purpose: PurposeOption = "not stated",
     store: StoreOption = None,
     config: ConfigOption = None,
@@ -77,10 +81,18 @@ def export(
             made = deliver(opened, listed, receipt, order, file)
         opened.publish()
     if json:
-        import msgspec
+        _emit(out, found.request, made)
+    else:
+        _say(out, made)
 
-        emit("dsar-export", {"out": str(out), "request": found.request, **msgspec.structs.asdict(made)})
-        return
+
+def _emit(out: Path, request: str, made: Delivered) -> None:
+    import msgspec
+
+    emit("dsar-export", {"out": str(out), "request": request, **msgspec.structs.asdict(made)})
+
+
+def _say(out: Path, made: Delivered) -> None:
     held = f"{count(made.records, 'record')} of {count(made.sessions, 'session')}"
     say(f"{out}: {held}, {count(made.withheld, 'span')} withheld, {size(made.size)}")
     say(f"  SHA-256 {made.sha256}")

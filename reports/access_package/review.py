@@ -161,10 +161,17 @@ def _span(path: Path, number: int, line: bytes) -> Span:
 def settle(found: Sequence[Span], reviewed: Sequence[Span], *, redact_undecided: bool) -> list[Span]:
     """The spans to be redacted. Raises UsageError while one is undecided, unless those are to be redacted.
 
-    A reviewer may add spans of their own: a name that no detector knows.
+    A reviewer may add spans of their own: a name that no detector knows. Where the whole content is redacted, nothing
+    within it needs a decision.
     """
     decided = {span.place: span for span in reviewed if span.decision is not None}
     every = {span.place: span for span in (*found, *reviewed)} | decided
+    gone = {
+        span.record
+        for span in every.values()
+        if span.type == WHOLE and (span.decision == "redact" or (span.decision is None and redact_undecided))
+    }
+    every = {place: span for place, span in every.items() if span.type == WHOLE or span.record not in gone}
     undecided = [span for span in every.values() if span.decision is None]
     if undecided and not redact_undecided:
         raise UsageError(
@@ -172,7 +179,7 @@ def settle(found: Sequence[Span], reviewed: Sequence[Span], *, redact_undecided:
             hint="Decide in the file of `evidence dsar spans` (--review), or withhold them all: --redact-undecided.",
         )
     withheld = [msgspec.structs.replace(span, decision="redact", reason=UNDECIDED) for span in undecided]
-    return [*(span for span in decided.values() if span.decision == "redact"), *withheld]
+    return [*(span for span in every.values() if span.decision == "redact"), *withheld]
 
 
 def withhold(

@@ -59,6 +59,22 @@ def test_content_that_belongs_to_somebody_else_is_one_span(office: Office) -> No
     assert package.made.states["withheld"] == 1
 
 
+def test_within_content_that_is_withheld_as_a_whole_nothing_needs_a_decision(office: Office) -> None:
+    line = chat("w-2", "s-w", BEN, "write to carl@example.com", "done")
+    line["subjects"]["reviewer"] = [{"type": "email", "id": ANA}]
+    office.ingest(line)
+    request, record = ask(office, ANA), office.record_id("w-2")
+    spans = to_review(office, request)
+    assert len([span for span in spans if span.record == record]) > 1
+    reviewed = decided([span for span in spans if span.record != record or span.type == WHOLE])
+    package = hand_over(office, request, reviewed=reviewed, redact_undecided=False)
+    listed = json.loads(package.read("context.json"))["withheld"]
+    assert [item["type"] for item in listed if item["record_id"] == record] == [WHOLE]
+    kept = decided([span for span in spans if span.record == record and span.type == WHOLE], "keep")
+    with pytest.raises(UsageError, match="undecided"):
+        hand_over(office, request, reviewed=[*reviewed, *kept], redact_undecided=False)
+
+
 def test_nothing_is_made_while_a_span_is_undecided(office: Office) -> None:
     request = ask(office, ANA)
     with pytest.raises(UsageError, match="undecided"):
