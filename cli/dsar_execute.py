@@ -63,8 +63,9 @@ def _lines(made: Executed) -> list[str]:
         f"  redacted    {count(made.redacted, 'record')} of other people",
         f"  kept        {made.waiting:,} for the time being, {made.refused:,} for good",
         f"  looked      {count(made.sampled, 'segment')} tried, {made.opened:,} opened; {made.found:,} people found",
+        f"  searched    {count(made.searched, 'identifier')} in what was redacted: found {made.mentioned:,} times",
     ]
-    if made.opened or made.found:
+    if made.opened or made.found or made.mentioned:
         lines.append("  WRONG       something is still there: run `evidence keys reconcile`, then look again")
     return lines
 

@@ -36,6 +36,9 @@ from reports.standalone import verify
 TYPE: Final = "evidence/certificate/1"
 
 
+_LOOKED: Final = ("sampled", "opened", "found", "searched", "mentioned")
+
+
 class Issued(msgspec.Struct, frozen=True):
     """A certificate that was written: SHA-256 and size of the file, and what it states."""
 
@@ -101,8 +104,7 @@ def _statement(
         "issued_at": utc_now(),
         "kind": state.kind,
         "live_at": max((entry.time for entry in carried_out), default=done[-1].at),
-        "negative_check": {name: int(done[-1].details[name]) for name in ("sampled", "opened", "found")}
-        | {"at": done[-1].at},
+        "negative_check": {name: int(done[-1].details[name]) for name in _LOOKED} | {"at": done[-1].at},
         "origin": store.history.origin,
         "out_of_scope": list(OUT_OF_SCOPE),
         "outcomes": _outcomes(plan),
@@ -168,8 +170,13 @@ def _backups(log: Sequence[Entry], erasures: Sequence[Entry]) -> dict[str, Any]:
         if entry.value["type"] == "erasure":
             found = read(entry.value)
             if isinstance(found, Erasure) and found.epoch is not None:
-                return {"entry": entry.index, "unreadable_at": found.epoch.unreadable_at}
-    return {"entry": None, "unreadable_at": None}
+                epoch = found.epoch
+                return {
+                    "depends_on": epoch.depends_on,
+                    "entry": entry.index,
+                    "unreadable_at": epoch.unreadable_at,
+                }
+    return {"depends_on": None, "entry": None, "unreadable_at": None}
 
 
 def _outcomes(plan: Plan) -> list[dict[str, Any]]:

@@ -51,8 +51,9 @@ def in_words(statement: Mapping[str, Any]) -> bytes:
         f"Redacted  {erased['redacted']} records of other people",
         f"Kept      {erased['waiting']} records for the time being, {erased['refused']} for good",
         f"Live      {statement['live_at']}",
-        f"Backups   {backups['unreadable_at'] or live_only}",
+        f"Backups   {backups['unreadable_at'] or live_only}{_proviso(backups)}",
         f"Looked    {check['sampled']} segments tried, {check['opened']} opened; {check['found']} people still found",
+        f"          {check['searched']} identifiers searched for in the redacted, found {check['mentioned']} times",
         "",
         "What became of each record, by basis:",
         *(f"    {item['rows']:>9,}  {item['outcome']} ({item['basis']})" for item in statement["outcomes"]),
@@ -70,3 +71,10 @@ def in_words(statement: Mapping[str, Any]) -> bytes:
         f"Handed out earlier with records of these people: {len(statement['recipients'])} bundles or packages.",
     ]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _proviso(backups: Mapping[str, Any]) -> str:
+    """What the date for backups rests on, where that is not this program."""
+    if backups["depends_on"] is None:
+        return ""
+    return ", once a person has taken the old key-encryption key away"

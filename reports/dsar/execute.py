@@ -15,6 +15,7 @@ from ledger.access import Receipt
 from ledger.erasing import Erasing, erase, still_opens
 from ledger.errors import RequestRefusedError
 from ledger.history import Entry
+from ledger.keyring.identifiers import Identifier
 from ledger.resealing import Redaction, reseal
 from ledger.store import Store
 from replay import access
@@ -22,8 +23,9 @@ from replay.catalog import Catalog
 from replay.mentions import Mention, forget, mention_macs
 from replay.persons import own_sessions, person_rows
 from replay.redacting import redacted
+from replay.search import Scope, search_mentions
 from reports.dsar.approvals import counting
-from reports.dsar.mentioned import mentions_of, was_searched
+from reports.dsar.mentioned import ALL, mentions_of, was_searched
 from reports.dsar.plan import ALREADY, Plan, PlannedRedaction, PlannedRow, changes_since, load_plan, make_plan
 from reports.dsar.register import Step, advance, today
 from reports.dsar.requests import RequestState
@@ -38,9 +40,10 @@ DEFERRED: Final = "erasure_deferred"
 class Executed(msgspec.Struct, frozen=True):
     """What was done. ``everywhere``: the people's keys were destroyed as a whole, not single segments.
 
-    ``waiting``: records that stay until a date or the end of a hold. ``opened`` and ``found`` are the negative check:
-    of ``sampled`` segments those that still open, and of the people those who still have a key or an identifier. Both
-    are to be 0 (``found`` only where everything was erased).
+    ``waiting``: records that stay until a date or the end of a hold. The negative check: of ``sampled`` segments those
+    ``opened`` still; of the people those ``found`` in the keyring still (0 where something has to stay); how often the
+    identifiers ``searched`` for are ``mentioned`` again in redacted records. All three are to be 0. Nothing can be
+    searched for by a run that goes on after another had deleted the identifiers.
     """
 
     request: str
@@ -55,6 +58,8 @@ class Executed(msgspec.Struct, frozen=True):
     sampled: int
     opened: int
     found: int
+    searched: int
+    mentioned: int
 
 
 def execute(catalog: Catalog, state: RequestState, policy: Policy) -> Executed:
@@ -85,6 +90,7 @@ def execute(catalog: Catalog, state: RequestState, policy: Policy) -> Executed:
     store.publish()
     keys = identifiers = 0
     macs = mention_macs(store, state.subjects)
+    known = [item for found in store.identities.of(state.subjects).values() for item in found]
     if rows or not left:
         done = erase(store, _erasing(catalog, state, rows, everywhere=not left))
         keys, identifiers = done.keys, done.identifiers
@@ -107,6 +113,8 @@ def execute(catalog: Catalog, state: RequestState, policy: Policy) -> Executed:
         sampled=sum(len(numbers) for numbers in sampled.values()),
         opened=still_opens(store, sampled),
         found=0 if left else len(store.survivors(state.subjects)),
+        searched=len(known),
+        mentioned=_mentioned(catalog, receipt, known, redactions),
     )
     details = msgspec.structs.asdict(made)
     del details["request"]
@@ -252,3 +260,17 @@ def _redact(catalog: Catalog, state: RequestState, redactions: Sequence[PlannedR
             reseal(store, entry, changes, {"plan": state.plan, "request": state.request})
             done += len(changes)
     return done
+
+
+def _mentioned(
+    catalog: Catalog, receipt: Receipt, known: Sequence[Identifier], redactions: Sequence[PlannedRedaction]
+) -> int:
+    """How often the person is still named in records that were redacted: they are opened and searched again."""
+    if not known or not redactions:
+        return 0
+    catalog.sync()
+    done = {item.record_id for item in redactions}
+    partitions = {entry.index: number for number, entry in enumerate(catalog.partitions())}
+    scope = Scope(partitions=tuple(sorted({partitions[item.entry] for item in redactions})), max_rows=ALL.max_rows)
+    found = search_mentions(catalog, receipt, (), scope, identifiers=known).mentions
+    return sum(item.record_id in done for item in found)

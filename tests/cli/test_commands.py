@@ -38,8 +38,11 @@ EVERY = (
     "reconstruct",
     "export",
     "verify-bundle",
+    "accesses",
+    "breach",
     "seal",
 )
+GROUPS = ("dsar", "hold", "keys", "mentions", "retention", "subjects")
 
 
 def test_init_makes_a_store_and_keeps_the_keys_beside_it(shell: Any) -> None:
@@ -368,5 +371,6 @@ def test_the_list_of_commands_is_complete(shell: Any) -> None:
     listed = shell("--help").out.partition("Commands:")[2]
 
     assert [line.split()[0] for line in listed.strip().splitlines() if line.startswith("  ") or line[:1].isalpha()] == [
-        *EVERY
+        *EVERY,
+        *GROUPS,
     ]

@@ -107,6 +107,8 @@ def test_a_person_is_erased_and_taken_out_of_what_others_said(office: Any, liste
         sampled=2,
         opened=0,
         found=0,
+        searched=1,
+        mentioned=0,
     )
     after = contents(listed)
     assert (after["n1"], after["n3"], after["e2"]) == (("erased", None), ("erased", None), before["e2"])
@@ -228,7 +230,8 @@ def test_a_certificate_verifies_offline_with_nothing_but_python(
     assert found["certificate"] == issued.statement
     assert (found["checked"]["approvals"], found["checked"]["acts of erasure"]) == (1, 2)
     assert issued.statement["erased"]["records"] == 2
-    assert issued.statement["backups"] == {"entry": None, "unreadable_at": None}
+    assert issued.statement["backups"] == {"depends_on": None, "entry": None, "unreadable_at": None}
+    assert issued.statement["negative_check"]["searched"] == 1
 
 
 def test_a_certificate_names_nobody(certificate: Certified) -> None:
