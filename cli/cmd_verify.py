@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -172,7 +172,9 @@ def _print(report: Report, url: str) -> None:
     checked = [_covered(name, number) for name, number in report.covered.items() if number]
     say(f"  covered     level {report.level}: {', '.join(checked) or 'nothing'}")
     for what, rows in report.explained.items():
-        say(f"  {what:<11} {count(rows, 'content')}, each explained by a ledger entry")
+        say(
+            f"  {what:<11} {count(rows, 'content')}, each explained by {_entries(report.explained_by.get(what, set()))}"
+        )
     for finding in report.findings:
         row = f", row {finding.row}" if finding.row is not None else ""
         record = f" (record {finding.record[:12]})" if finding.record else ""
@@ -181,6 +183,18 @@ def _print(report: Report, url: str) -> None:
         say(f"  and {count(report.suppressed, 'finding')} more")
     for remark in report.notes:
         note(f"  note: {one_line(remark)}")
+
+
+def _entries(indices: set[int]) -> str:
+    """Ledger entries by their index, as long as they are few."""
+    if not 0 < len(indices) <= _NAMED:
+        return "a ledger entry"
+    listed = ", ".join(map(str, sorted(indices)))
+    return f"ledger entry {listed}" if len(indices) == 1 else f"one of the ledger entries {listed}"
+
+
+_NAMED: Final = 12
+"""Entries that are named on one line at most."""
 
 
 def _covered(what: str, number: int) -> str:

@@ -36,6 +36,8 @@ class Checked(msgspec.Struct):
     content_rows: int = 0
     content_bytes: int = 0
     ended: dict[str, int] = msgspec.field(default_factory=dict)
+    because: set[tuple[int, str]] = msgspec.field(default_factory=set)
+    """Segment and owner of what ended, by which the entry is found that says so."""
     closed: dict[str, int] = msgspec.field(default_factory=dict)
     problems: list[Problem] = msgspec.field(default_factory=list)
     accesses: list[tuple[str, int]] = msgspec.field(default_factory=list)

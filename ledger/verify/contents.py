@@ -137,6 +137,7 @@ class ContentCheck:
                 self._wrong(row, _OTHER_OWNER)
             elif state is not None:
                 self._checked.ended[state] = self._checked.ended.get(state, 0) + 1
+                self._checked.because.add((number, owner))
         return True
 
     def _rows_of_segments(self, count: int) -> tuple[list[list[int]], dict[int, int]]:

@@ -67,6 +67,8 @@ class Report:
     suppressed: int = 0
     covered: dict[str, int] = field(default_factory=dict)
     explained: dict[str, int] = field(default_factory=dict)
+    explained_by: dict[str, set[int]] = field(default_factory=dict)
+    """The ledger entries that explain contents, by state."""
     notes: list[str] = field(default_factory=list)
     grade: str = ""
     origin: str = ""
@@ -95,6 +97,10 @@ class Report:
         """Count rows whose content is lawfully not there, by state."""
         self.explained[what] = self.explained.get(what, 0) + number
 
+    def say_why(self, what: str, entry: int) -> None:
+        """Name an entry that explains contents of a state."""
+        self.explained_by.setdefault(what, set()).add(entry)
+
     @property
     def verdict(self) -> Verdict:
         """The worst finding; stale and unpinned count only under ``strict``."""
@@ -118,6 +124,7 @@ class Report:
             "last_commit_at": self.last_commit_at,
             "covered": self.covered,
             "explained": self.explained,
+            "explained_by": {state: sorted(entries) for state, entries in sorted(self.explained_by.items())},
             "findings": [finding.as_json() for finding in self.findings],
             "findings_not_shown": self.suppressed,
             "notes": self.notes,

@@ -144,6 +144,7 @@ def _deep(objects: ReadObjects, report: Report, history: History, chosen: Sequen
     endings = Endings(history.entries)
     for done, (entry, checked) in enumerate(_check_all(objects, chosen, endings, options)):
         _take(report, entry, checked)
+        _say_why(report, entry, checked, endings)
         for spool, number in checked.accesses:
             accesses.setdefault(spool, set()).add(number)
         options.progress(done + 1, len(chosen))
@@ -208,6 +209,21 @@ def _take(report: Report, entry: Entry, checked: Checked) -> None:
         report.add(Verdict.LOST, path, f"the keys of {lost} contents are destroyed and no entry says why")
     if unverifiable := checked.closed.get("unverifiable"):
         report.add(Verdict.UNVERIFIABLE, path, f"{unverifiable} contents do not open with the keys that are held")
+
+
+def _say_why(report: Report, entry: Entry, checked: Checked, endings: Endings) -> None:
+    """Name the entries that explain what is not there, or is not as it was."""
+    path = entry.value["content"]["path"]
+    for segment, owner in checked.because:
+        ended = endings.ended(path, segment, owner)
+        if ended is not None:
+            report.say_why(ended.state, ended.entry.index)
+    if checked.ended.get("redacted"):
+        for redacted in endings.redacted[path].values():
+            report.say_why("redacted", redacted.entry.index)
+    gone = endings.deleted.get(path) or endings.deleted.get(entry.value["events"]["path"])
+    if gone is not None and not checked.because and checked.ended:
+        report.say_why(next(iter(checked.ended)), gone.index)
 
 
 def _check_survivors(report: Report, endings: Endings, decryptor: Decryptor) -> None:

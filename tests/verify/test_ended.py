@@ -76,6 +76,9 @@ def test_a_person_is_erased_everywhere_and_nobody_else(desk: Any) -> None:
     desk.erase(PEOPLE[0])
     report = desk.verify("deep")
     assert (report.verdict, report.explained) == (Verdict.INTACT, {"erased": 4})
+    with desk.open() as store:
+        (entry,) = [entry.index for entry in store.history.entries if entry.value["type"] == "erasure"]
+    assert report.explained_by == {"erased": {entry}}
     after = contents(desk)
     assert [name for name, (state, _) in after.items() if state == "erased"] == ["e-0", "e-2", "e-4", "e-6"]
     assert all(after[name] == before[name] for name, (state, _) in after.items() if state == "verified")
