@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -23,6 +23,16 @@ class DetectorPattern(BaseModel):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
     type: str = Field(pattern=r"^[a-z][a-z0-9_:]{0,63}$")
     pattern: str = Field(min_length=1, max_length=1000)
+
+
+class PresidioDetector(BaseModel):
+    """Presidio's recognisers of these entities, such as US_SSN, without a model; the extra ``presidio``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    engine: Literal["presidio"]
+    entities: tuple[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")], ...] = Field(min_length=1)
 
 
 BuiltInDetector = Literal["email", "phone", "iban", "card"]
@@ -68,10 +78,11 @@ class Settings(BaseModel):
     holidays: Path | None = Field(
         default=None, description="File of public holidays, one date a line, for the deadlines of requests."
     )
-    detectors: tuple[BuiltInDetector | DetectorPattern, ...] = Field(
+    detectors: tuple[BuiltInDetector | DetectorPattern | PresidioDetector, ...] = Field(
         default=("email", "phone", "iban", "card"),
         description="What finds identifiers in content: names of built-in detectors, and own ones as "
-        'tables: { name = "customer", type = "user_id", pattern = "HV-[0-9]{6}" } (Rust\'s regex).',
+        'tables: { name = "customer", type = "user_id", pattern = "HV-[0-9]{6}" } (Rust\'s regex), '
+        'or { name = "presidio", engine = "presidio", entities = ["US_SSN", "CRYPTO"] } (the extra `presidio`).',
     )
     mentions: Literal["manual", "ingest"] = Field(
         default="manual", description="ingest: `evidence ingest` ends with a scan for mentions."

@@ -10,9 +10,9 @@ import msgspec
 
 from ledger.access import Receipt
 from ledger.keyring.identifiers import Identifier
-from ledger.settings import DetectorPattern
 from ledger.store import Store
 from replay.catalog import Catalog
+from replay.detectors import types_found
 from replay.detectors.values import SHAPES
 from replay.mention_index import State
 from replay.mentions import Mention, index_state, mentions_of
@@ -101,7 +101,7 @@ def find(
 def typed_identifiers(store: Store, texts: Sequence[str]) -> list[Identifier]:
     """What texts can be as identifiers: as they state, or under every type that detectors find and that they can be."""
     found: dict[Identifier, None] = {}
-    types = [item.type if isinstance(item, DetectorPattern) else item for item in store.settings.detectors]
+    types = types_found(store.settings)
     for text in texts:
         stated = [Identifier(kind, value) for kind, value in readings(text) if not is_session(kind)]
         fitting = [kind for kind in types if kind not in SHAPES or SHAPES[kind].fullmatch(text)]

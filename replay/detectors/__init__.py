@@ -1,8 +1,9 @@
 """Detectors: what finds identifiers of people in content, whoever they are. They fill the mention index.
 
-Built in are ``email``, ``phone``, ``iban`` and ``card``; further ones are patterns of the settings. Each has a digest
-that changes when it finds something else, so that the index knows what to read again. A value is keyed by its mention
-form, so that however it is written it meets the identifier that it is.
+Built in are ``email``, ``phone``, ``iban`` and ``card``; further ones are patterns of the settings, and Presidio's
+recognisers where they are installed. Each has a digest that changes when it finds something else, so that the index
+knows what to read again. A value is keyed by its mention form, so that however it is written it meets the identifier
+that it is.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Final, NamedTuple
 
 from ledger import canonical
 from ledger.keyring.identifiers import Identifier, normalise
-from ledger.settings import DetectorPattern, Settings
-from replay.detectors import patterns, values
+from ledger.settings import BuiltInDetector, DetectorPattern, PresidioDetector, Settings
+from replay.detectors import patterns, presidio, values
 from replay.detectors.values import Found
 from replay.surfaces import Span, normalised, surfaces
 
@@ -48,11 +49,30 @@ _BUILT_IN: Final[dict[str, tuple[int, Callable[[str], Iterator[Found]]]]] = {
 
 _READING: Final = 1
 """Version of how content becomes text: raised when that changes, for every detector."""
+_PRESIDIO: Final = 1
+"""Version of how Presidio is used; those of the packages are in the digest too."""
 
 
 def configured(settings: Settings) -> list[Detector]:
-    """The detectors of the settings. Raises ConfigError for a pattern that cannot be used."""
-    return [_own(item) if isinstance(item, DetectorPattern) else _built_in(item) for item in settings.detectors]
+    """The detectors of the settings. Raises ConfigError for a pattern that cannot be used, and without Presidio."""
+    return [_detector(item) for item in settings.detectors]
+
+
+def types_found(settings: Settings) -> list[str]:
+    """Every type of identifier that the detectors of the settings find, in their order."""
+    found: dict[str, None] = {}
+    for item in settings.detectors:
+        if isinstance(item, PresidioDetector):
+            found.update(dict.fromkeys(map(presidio.type_of, item.entities)))
+        else:
+            found[item.type if isinstance(item, DetectorPattern) else item] = None
+    return list(found)
+
+
+def _detector(item: BuiltInDetector | DetectorPattern | PresidioDetector) -> Detector:
+    if isinstance(item, DetectorPattern):
+        return _own(item)
+    return _presidio(item) if isinstance(item, PresidioDetector) else _built_in(item)
 
 
 def _built_in(name: str) -> Detector:
@@ -67,6 +87,12 @@ def _built_in(name: str) -> Detector:
 
 def _own(item: DetectorPattern) -> Detector:
     return Detector(item.name, _digest(item.model_dump()), patterns.finder(item.name, item.type, item.pattern))
+
+
+def _presidio(item: PresidioDetector) -> Detector:
+    packages = presidio.versions(item.name)
+    fields = {**item.model_dump(), "entities": sorted(item.entities), "packages": packages, "version": _PRESIDIO}
+    return Detector(item.name, _digest(fields), presidio.finder(item.name, item.entities))
 
 
 def _digest(fields: dict[str, object]) -> bytes:

@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("ingest", "ledger", "replay", "app", "reports", "cli")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = [item for extra in PROJECT["project"]["optional-dependencies"].values() for item in extra]
 LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
 
 # One locked package: a name, an exact version, perhaps a marker, then its hashes and nothing else.
@@ -41,26 +42,45 @@ def pins(lock: str) -> dict[str, str]:
 def imports(path: Path) -> Iterator[str]:
     """The top-level names that a file imports absolutely."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.partition(".")[0]
+        yield from imported(node)
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name.partition(".")[0] for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield node.module.partition(".")[0]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_import_is_declared(package: str) -> None:
     """A package that only a development tool brings along is there in tests and absent at the user's."""
-    declared = names(PROJECT["project"]["dependencies"])
+    declared = names([*PROJECT["project"]["dependencies"], *EXTRAS])
     distributions = packages_distributions()
     undeclared = {
         f"{path.relative_to(ROOT)}: {name}"
         for path in (ROOT / package).rglob("*.py")
         for name in imports(path)
         if name not in PACKAGES and name not in sys.stdlib_module_names
-        if not declared & {normalised(distribution) for distribution in distributions.get(name, [])}
+        if not declared & {normalised(distribution) for distribution in distributions.get(name, [name])}
     }
 
     assert undeclared == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_an_extra_brings_is_imported_in_functions_alone(package: str) -> None:
+    """Without the extra every module can be imported still."""
+    at_once = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (ROOT / package).rglob("*.py")
+        for statement in ast.parse(path.read_text()).body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        for name in imported(statement)
+        if normalised(name) in names(EXTRAS)
+    }
+
+    assert at_once == set()
 
 
 @pytest.mark.parametrize("lock", LOCKS)
