@@ -119,6 +119,7 @@ def test_a_hold_changes_the_plan_and_says_what_it_blocks(configured: Shell) -> N
 
 
 def test_looking_up_a_person_for_a_hold_is_recorded_first(configured: Shell) -> None:
+    configured("seal")
     configured("hold", "add", "--subject", "nobody-of-this-name", "--basis", "audit", ends_with=20)
 
     assert configured("seal", "--json").json["records"] == 1
