@@ -35,7 +35,7 @@ def type_of(entity: str) -> str:
 
 
 def versions(name: str) -> list[str]:
-    """Of every package on which it depends what is found, ``package==version``. Raises ConfigError where one is not installed."""
+    """Of each package on which it depends what is found, ``package==version``. Raises ConfigError if one is missing."""
     try:
         return [f"{package}=={metadata.version(package)}" for package in _PACKAGES]
     except metadata.PackageNotFoundError:

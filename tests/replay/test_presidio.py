@@ -206,7 +206,9 @@ def test_words_are_the_whole_text_at_the_places_that_they_have(vocabulary: Any, 
 
 
 @needs_presidio
-@pytest.mark.parametrize("text", ["@" * 40_000, "a." * 20_000, "0" * 40_000, "4 " * 20_000, "A1" * 20_000, "!" * 40_000])
+@pytest.mark.parametrize(
+    "text", ["@" * 40_000, "a." * 20_000, "0" * 40_000, "4 " * 20_000, "A1" * 20_000, "!" * 40_000]
+)
 def test_pieces_bound_what_a_text_can_cost(text: str) -> None:
     started = time.process_time()
 
