@@ -35,6 +35,7 @@ def execute(
     """
     import msgspec
 
+    from ledger.errors import UnverifiableError
     from replay import catalog
     from reports.dsar import execute as executing
     from reports.dsar.requests import find_request
@@ -49,15 +50,19 @@ def execute(
         made = executing.execute(listed, state, policy.configured(opened.settings))
     if json:
         emit("dsar/execute", msgspec.structs.asdict(made))
-        return
-    for line in _lines(made):
-        say(line)
+    else:
+        for line in _lines(made):
+            say(line)
+    if not made.is_clean:
+        raise UnverifiableError(
+            "done, but not all of it is gone", hint="Run `evidence keys reconcile`, then look again."
+        )
     note(f"Prove it: evidence dsar certificate {made.request[:8]} -o certificate.zip")
 
 
 def _lines(made: Executed) -> list[str]:
     where = "everywhere" if made.everywhere else "in single segments, since some records have to stay"
-    lines = [
+    return [
         f"Request {made.request[:8]}: content of {count(made.erased, 'record')} rendered unreadable by key destruction",
         f"  destroyed   {count(made.keys, 'data key')} and {count(made.identifiers, 'identifier')}, {where}",
         f"  redacted    {count(made.redacted, 'record')} of other people",
@@ -65,9 +70,6 @@ def _lines(made: Executed) -> list[str]:
         f"  looked      {count(made.sampled, 'segment')} tried, {made.opened:,} opened; {made.found:,} people found",
         f"  searched    {count(made.searched, 'identifier')} in what was redacted: found {made.mentioned:,} times",
     ]
-    if made.opened or made.found or made.mentioned:
-        lines.append("  WRONG       something is still there: run `evidence keys reconcile`, then look again")
-    return lines
 
 
 def certificate(

@@ -7,6 +7,7 @@ from typing import Final
 
 from ingest.formats.sealed import REFERENCE, pieces_of
 from ledger.access import Receipt
+from ledger.entry_shapes import runs
 from ledger.errors import (
     ErasedError,
     EvidenceError,
@@ -81,19 +82,10 @@ def _rows_of(catalog: Catalog, number: int, input_ref: str, step: int, receipt: 
         "SELECT file_row_number FROM read_parquet(?, file_row_number = true) WHERE input = ? AND step = ? ORDER BY 1",
         [str(events), input_ref, step],
     ).fetchall()
-    for first, count in _runs([row[0] for row in found]):
-        for row in catalog.store.reveal(receipt, entry, range(first, first + count), events):
+    for first, last in runs(row[0] for row in found):
+        for row in catalog.store.reveal(receipt, entry, range(first, last + 1), events):
             _content(row)
             yield row
-
-
-def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
-    """Contiguous runs of row numbers as (first, count)."""
-    start = 0
-    for at in range(1, len(rows) + 1):
-        if at == len(rows) or rows[at] != rows[at - 1] + 1:
-            yield rows[start], at - start
-            start = at
 
 
 def _sort_out(row: Revealed, pieces: dict[int, bytes], references: dict[int, str]) -> None:

@@ -37,6 +37,7 @@ TYPE: Final = "evidence/certificate/1"
 
 
 _LOOKED: Final = ("sampled", "opened", "found", "searched", "mentioned")
+_MUST_BE_NONE: Final = ("opened", "found", "mentioned")
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -56,6 +57,11 @@ def issue(catalog: Catalog, state: RequestState, out: BinaryIO) -> Issued:
     done = [item for item in state.events if item.event == "executed" and item.refused is None]
     if state.plan is None or not done:
         raise RequestRefusedError(f"nothing of request {state.request[:8]} was executed that could be certified")
+    if any(int(done[-1].details[name]) for name in _MUST_BE_NONE):
+        raise RequestRefusedError(
+            f"request {state.request[:8]} is not certified: when it was executed not all was gone",
+            hint="Run `evidence keys reconcile`; then plan and execute again.",
+        )
     published = publish_all(store)
     before = _before(store, acts(store, state), published.checkpoint)
     statement = _statement(catalog, state, done, before, published.checkpoint)

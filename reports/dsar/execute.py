@@ -61,6 +61,11 @@ class Executed(msgspec.Struct, frozen=True):
     searched: int
     mentioned: int
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether the negative check found nothing."""
+        return not (self.opened or self.found or self.mentioned)
+
 
 def execute(catalog: Catalog, state: RequestState, policy: Policy) -> Executed:
     """Carry out the newest plan of a request, or what of it has become due.

@@ -154,19 +154,13 @@ def make_plan(
     )
 
 
-def same_population(catalog: Catalog, plan: Plan, mentions: Sequence[Mention]) -> bool:
-    """Whether the store holds the same records and mentions of the person as when the plan was made.
-
-    What the request itself adds does not count: its own words, and records of who looked.
-    """
-    rows = person_rows(catalog, plan.subjects)
-    return _population(rows, mentions, plan.request) == plan.population
-
-
 def changes_since(
     catalog: Catalog, request: RequestState, plan: Plan, policy: Policy, mentions: Sequence[Mention]
 ) -> list[str]:
     """What is no longer as planned: ``policy``, ``population``, ``outcomes`` (a hold came or went); none if all is.
+
+    The population is the person's records and mentions; what the request itself adds (its words, records of who
+    looked) does not count.
 
     Retention is asked for the day of the plan: that time passes changes no plan. What was carried out of it by a run
     that did not finish is as planned.

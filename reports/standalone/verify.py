@@ -1015,6 +1015,9 @@ def _check_acts(stated: dict[str, Any], entries: dict[int, dict[str, Any]], resu
             or epoch.get("unreadable_at") != stated["backups"]["unreadable_at"]
         ):
             raise CheckError(TAMPERED, "certificate", "states another date for backups than the log")
+    looked = stated["negative_check"]
+    if looked["opened"] or looked["found"] or looked["mentioned"]:
+        raise CheckError(UNVERIFIABLE, "certificate", "the store itself still found something of what it erased")
     result.checked["acts of erasure"] += len(stated["entries"]["erasure"]) + len(stated["entries"]["reseal"])
 
 

@@ -87,7 +87,10 @@ def test_without_a_digest_or_yes_somebody_has_to_confirm(configured: Shell) -> N
 
 
 def test_json_alone_confirms_nothing(configured: Shell) -> None:
-    configured("retention", "apply", "--json", ends_with=2)
+    content = files(configured, "content")
+
+    assert "nobody is there to confirm" in configured("retention", "apply", "--json", ends_with=2).err
+    assert files(configured, "content") == content
 
 
 def test_a_hold_changes_the_plan_and_says_what_it_blocks(configured: Shell) -> None:

@@ -19,6 +19,7 @@ from ledger.store import Store
 from ledger.verify import Verdict
 from replay import access, catalog
 from replay.catalog import Catalog
+from reports.dsar import certificate as certificates
 from reports.dsar import execute as executing
 from reports.dsar import register, statements
 from reports.dsar.approvals import approve, statement_of
@@ -379,3 +380,21 @@ def test_the_names_of_her_conversations_go_with_her(
 
 def receipt_of(store: Store) -> Any:
     return access.record(store, "test", "test", {})
+
+
+def test_what_still_opens_is_neither_certified_nor_believed(
+    listed: Catalog, approved: Approved, office: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the negative check finds something there is no certificate, and one that says so does not hold."""
+    state = approved()
+    monkeypatch.setattr(executing, "still_opens", lambda *_: 1)
+    assert not execute(listed, state, DEFAULT).is_clean
+    state = find_request(listed.store, state.request)
+    with pytest.raises(RequestRefusedError, match="not all was gone"):
+        issue(listed, state, io.BytesIO())
+
+    monkeypatch.setattr(certificates, "_MUST_BE_NONE", ())
+    out = io.BytesIO()
+    issue(listed, state, out)
+    result = check(out.getvalue(), office, tmp_path)
+    assert (result.verdict, result.exit_code) == ("unverifiable", 3), result.findings
