@@ -31,6 +31,7 @@ _ROLES: Final = {
     "writer": ["append"],
     "privacy": ["erasure", "retention"],
     "certificate": ["certificate"],
+    "bundle": ["bundle"],
     "log": ["log"],
 }
 
@@ -73,7 +74,8 @@ def create(
         raise ConfigError(f"{location} is not empty")
     probe_conditional_put(objects)
     signers = {
-        role: notes.Signer.generate(f"{origin}/{role}") for role in ("admin", "writer", "privacy", "certificate")
+        role: notes.Signer.generate(f"{origin}/{role}")
+        for role in ("admin", "writer", "privacy", "certificate", "bundle")
     }
     signers["log"] = notes.Signer.generate(origin)
     _write_private(private, signers, with_kek=kek_provider is None)
@@ -127,6 +129,7 @@ def _write_config(config: Path, private: Path, location: str, endpoint: str | No
         f'writer_key = "{name}/writer.key"',
         f'privacy_key = "{name}/privacy.key"',
         f'certificate_key = "{name}/certificate.key"',
+        f'bundle_key = "{name}/bundle.key"',
         f'log_key = "{name}/log.key"',
         f'log_vkey = "{name}/log.vkey"',
         f'spool = "{name}/spool"',

@@ -37,11 +37,12 @@ ROLE_OF: Final[Mapping[str, str]] = {
 }
 """The role that a key needs to commit an entry of each type."""
 
-UNDERSTOOD: Final = frozenset({"genesis", "key", "partition", "export", "heartbeat", *entry_shapes.CHECKS})
+UNDERSTOOD: Final = frozenset({"genesis", "key", "partition", "heartbeat", *entry_shapes.CHECKS})
 """The entry types whose meaning this version knows; of the others only the inclusion can be verified."""
 
-ROLES: Final = frozenset(ROLE_OF.values()) | {"log", "approver", "certificate"}
-"""``log``: signs checkpoints; ``approver``: approves plans; ``certificate``: signs certificates. None commits by it."""
+ROLES: Final = frozenset(ROLE_OF.values()) | {"log", "approver", "certificate", "bundle"}
+"""``log``: signs checkpoints; ``approver``: approves plans; ``certificate``: signs certificates; ``bundle``: signs what
+is exported, and grants to open it. None commits by it."""
 
 MAX_SPOOL: Final = 1_000_000
 """Access numbers that one entry may state for a spool."""
@@ -205,6 +206,7 @@ def referenced_objects(entry: Mapping[str, Any]) -> list[tuple[str, int | None, 
     listed = [
         entry[name] for name in ("events", "content") if entry["type"] in ("partition", "reseal") and name in entry
     ]
+    listed += entry["objects"] if entry["type"] == "report" else []
     objects: list[tuple[str, int | None, str]] = [(item["path"], item["size"], item["sha256"]) for item in listed]
     return objects + [(blob_path(digest), None, digest) for digest in _blobs(entry)]
 
@@ -213,7 +215,9 @@ def _blobs(entry: Mapping[str, Any]) -> list[str]:
     """The digests of what stands beside an entry."""
     if entry["type"] == "retention":
         return [entry["policy"]]
-    listed = {"partition": entry.get("inputs"), "request": entry.get("plan")}.get(entry["type"])
+    listed = {"partition": entry.get("inputs"), "request": entry.get("plan"), "export": entry.get("rows")}.get(
+        entry["type"]
+    )
     return [listed["blob"]] if isinstance(listed, dict) else []
 
 

@@ -1,4 +1,4 @@
-"""What entries of each privacy type hold at least: erasures, redactions, expiry, holds, restrictions, requests.
+"""What entries hold at least, but for those of keys and partitions: erasures, holds, requests, exports, reports, …
 
 See docs/FORMAT.md, "Entries". Further fields are kept and mean nothing to this version. No field holds personal data:
 people are random references, reasons are codes, words stand in the encrypted content of a record that ``record`` names.
@@ -148,6 +148,59 @@ class Request(msgspec.Struct, frozen=True):
     details: dict[str, str | int | bool | list[str] | None] = {}
 
 
+class Bundle(msgspec.Struct, frozen=True):
+    """A file that was handed out; it is no object of the store."""
+
+    sha256: Sha256
+    size: Positive
+
+
+class Export(msgspec.Struct, frozen=True):
+    """A bundle that was handed out. ``record``: the record whose content says who asked, why, for whom, and its digest.
+
+    ``rows``: which rows it holds, as a blob, where ``selection`` alone does not tell (a query, a control).
+    """
+
+    bundle: Bundle
+    selection: dict[str, str | list[str]]
+    with_content: bool
+    partitions: Count
+    records: Count
+    checkpoint_size: Positive
+    contents: dict[str, Count] = {}
+    recipient: Reference | None = None
+    record: Sha256 | None = None
+    rows: Blob | None = None
+    export: Reference | None = None
+    revocable: bool = False
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A report that was put into the store, under ``reports/``. It names nobody. ``verdicts``: how many of each."""
+
+    name: Code
+    objects: list[Object]
+    checkpoint_size: Positive
+    parameters: dict[str, str] = {}
+    verdicts: dict[str, Count] = {}
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """A verification that ran, as the one who ran it states: how deep, what was found, what was covered."""
+
+    level: Literal["head", "fast", "deep"]
+    verdict: Code
+    exit_code: Count
+    checkpoint_size: Positive
+    grade: Code
+    begun_at: str
+    ended_at: str
+    partitions: Count = 0
+    records: Count = 0
+    contents: Count = 0
+    bytes: Count = 0
+
+
 _SHAPES: Final[Mapping[str, type[msgspec.Struct]]] = {
     "erasure": Erasure,
     "reseal": Reseal,
@@ -155,6 +208,9 @@ _SHAPES: Final[Mapping[str, type[msgspec.Struct]]] = {
     "hold": Hold,
     "restriction": Restriction,
     "request": Request,
+    "export": Export,
+    "report": Report,
+    "verification": Verification,
 }
 
 

@@ -53,6 +53,7 @@ class Settings(BaseModel):
     writer_key: Path = Field(description="File with the key that signs commits.")
     privacy_key: Path | None = Field(default=None, description="File with the key that signs erasures and retention.")
     certificate_key: Path | None = Field(default=None, description="File with the key that signs certificates.")
+    bundle_key: Path | None = Field(default=None, description="File with the key that signs bundles and grants.")
     log_key: Path | None = Field(default=None, description="File with the key that signs checkpoints; publisher only.")
     log_vkey: Path | None = Field(default=None, description="File with the log's public key, which verify trusts.")
     spool: Path = Field(description="Folder where records wait for sealing; each host has its own.")
@@ -152,7 +153,7 @@ def _anchored(settings: Settings, folder: Path, *, given_store: bool) -> Setting
         return path if path.is_absolute() else folder / path
 
     changes: dict[str, Any] = {name: place(getattr(settings, name)) for name in ("writer_key", "spool", "cache", "pin")}
-    optional = ("log_key", "log_vkey", "privacy_key", "certificate_key", "retention_policy", "holidays")
+    optional = ("log_key", "log_vkey", "privacy_key", "certificate_key", "bundle_key", "retention_policy", "holidays")
     for name in optional:
         if getattr(settings, name) is not None:
             changes[name] = place(getattr(settings, name))

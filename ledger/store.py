@@ -261,7 +261,7 @@ class Store:
         return Publisher(self.objects, state, load_signer(self.settings.log_key)).publish()
 
 
-KeyName = Literal["writer", "privacy", "certificate"]
+KeyName = Literal["writer", "privacy", "certificate", "bundle"]
 _REMOTE = ("s3://",)
 MAX_INLINE_INPUTS = 16
 """Inputs that a partition entry lists itself; more go to a blob."""
