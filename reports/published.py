@@ -9,9 +9,10 @@ from typing import Final
 
 from ledger import canonical, endings, merkle, notes
 from ledger.checkpoints import Checkpoint, parse_checkpoint
-from ledger.errors import StaleError, TamperedError, UnverifiableError
+from ledger.errors import MissingObjectError, NotFoundError, StaleError, TamperedError, UnverifiableError
 from ledger.history import Entry, History
 from ledger.store import Store
+from reports.document import AsOf
 
 _SHOWN: Final = frozenset(("partition", "restriction", "request", *endings.TYPES))
 """What has to be published before anything is handed out: partitions, and what explains their content."""
@@ -37,9 +38,18 @@ def publish_all(store: Store) -> Published:
     return published
 
 
-def read_published(store: Store) -> Published:
-    """The published checkpoint as it is. Raises TamperedError where it is not one of this ledger's."""
-    _, note = store.checkpoint()
+def read_published(store: Store, size: int | None = None) -> Published:
+    """The published checkpoint as it is, or an earlier one of this size.
+
+    Raises TamperedError where it is not one of this ledger's, NotFoundError where none of this size was published.
+    """
+    if size is None:
+        _, note = store.checkpoint()
+    else:
+        try:
+            note = store.objects.get(f"ledger/checkpoints/{size}")
+        except MissingObjectError:
+            raise NotFoundError(f"no checkpoint of size {size} was published") from None
     history = store.history
     opened = notes.open_note(note, history.log_verifiers())
     checkpoint = parse_checkpoint(opened.text)
@@ -48,6 +58,13 @@ def read_published(store: Store) -> Published:
         raise TamperedError("the checkpoint is not one of this ledger's", path="ledger/checkpoint")
     signer = next(key for key in opened.verified if key.name == checkpoint.origin)
     return Published(note, checkpoint, signer.vkey)
+
+
+def as_of(store: Store, published: Published) -> AsOf:
+    """What a report says of the log: the checkpoint, and when the last commit under it was made."""
+    checkpoint = published.checkpoint
+    last = store.history.entries[checkpoint.size - 1]
+    return AsOf(checkpoint.origin, checkpoint.size, checkpoint.root.hex(), last.time)
 
 
 def role_entries(history: History, size: int) -> Iterator[Entry]:
