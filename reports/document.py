@@ -61,8 +61,8 @@ class Table(msgspec.Struct, frozen=True, tag="table"):
 class Chart(msgspec.Struct, frozen=True, tag="chart"):
     """A chart. ``rows`` are (x, y, series): x is a time for ``line`` and ``span``, a category for ``bar``.
 
-    A ``span`` row is (from, to, label, series): a bar on a time axis, such as a version in force. ``alt``: what it shows,
-    in words, for whoever cannot see it.
+    A ``span`` row is (from, to, label, series): a bar on a time axis, such as a version in force. ``alt``: what is to
+    be seen, in words, for whoever cannot see it.
     """
 
     name: str
