@@ -119,12 +119,12 @@ class TieOut:
     partitions: tuple[PartitionCount, ...]
     differences: tuple[str, ...]
 
-    def csv(self) -> bytes:
-        """``tie-out.csv`` of a bundle: count, number, query."""
+    def csv(self, *more: Count) -> bytes:
+        """``tie-out.csv`` of a bundle: count, number, query. ``more``: what the bundle counts itself."""
         file = io.StringIO(newline="")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("count", "number", "query"))
-        writer.writerows(self.counts)
+        writer.writerows((*self.counts, *more))
         return file.getvalue().encode()
 
     def table(self) -> Table:
