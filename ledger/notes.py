@@ -161,6 +161,10 @@ class Signer:
         data = _text_bytes(text)
         return Signature(self.name, self.key_id, self._key.sign(data)).line()
 
+    def sign_message(self, message: bytes) -> bytes:
+        """The bare signature (64 bytes) over what is no note: its own first bytes must say what it is instead."""
+        return self._key.sign(message)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.vkey})"
 
