@@ -95,7 +95,7 @@ def _parse(data: bytes) -> _Envelope:
         raise FormatError(f"an attestation has at most {MAX_ENVELOPE} bytes")
     try:
         found = msgspec.json.decode(data, type=_Envelope)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         raise FormatError("the attestation is no DSSE envelope") from None
     if found.payload_type != PAYLOAD_TYPE or not 1 <= len(found.signatures) <= _MAX_SIGNATURES:
         raise FormatError("the attestation is no signed in-toto statement")

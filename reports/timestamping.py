@@ -177,6 +177,7 @@ def _post(url: str, query: bytes, timeout: float) -> bytes:
         with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as response:
             body: bytes = response.read(MAX_TOKEN + 1)
     except urllib.error.HTTPError as error:
+        error.close()
         raise TimestampError(f"the timestamp authority answered with HTTP status {error.code}") from None
     except TimeoutError:
         raise TimestampError(_SLOW) from None
