@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from securesystemslib import dsse
-from securesystemslib.signer import Key
+from securesystemslib.signer._key import Key
 from sigstore.dsse import Statement as SigstoreStatement
 
 from ledger import notes

@@ -122,7 +122,7 @@ def test_a_token_over_other_bytes_is_refused(authority: Authority) -> None:
 
 def test_a_refusal_of_the_authority_is_one_here(authority: Authority) -> None:
     """The DER of a TimeStampResp with status 2 (rejection), and nothing else."""
-    refused(authority, lambda _: bytes.fromhex("30053003020102"), "refused|no RFC 3161")
+    refused(authority, lambda _: bytes.fromhex("30053003020102"), "refused .status 2")
 
 
 @pytest.mark.parametrize(
