@@ -12,7 +12,7 @@ from ledger.history import Entry
 from ledger.store import Store
 from replay.catalog import Catalog
 from replay.persons import PersonRow, person_rows
-from reports.bundle_rows import read_rows
+from reports.exports import rows_of
 from reports.selection import stated
 
 IDENTIFIER_TYPE = "recipient"
@@ -70,8 +70,8 @@ def _held(store: Store, entry: Entry, rows: Sequence[PersonRow]) -> int:
     """How many of the rows an export chose: they were in the log then, and belong to the selection."""
     before = [row for row in rows if row.entry < entry.value["checkpoint_size"]]
     if "rows" in entry.value:
-        listed = read_rows(store, entry.value["rows"]["blob"])
-        return sum(any(first <= row.row < first + n for first, n in listed.get(row.entry, ())) for row in before)
+        listed = {partition.index: runs for partition, runs in rows_of(store, entry)}
+        return sum(any(row.row in run for run in listed.get(row.entry, ())) for row in before)
     selection = stated(entry.value["selection"])
     if selection is None:
         return len(before)  # of a later version: rather told than passed over
