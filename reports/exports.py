@@ -96,7 +96,7 @@ def record_export(store: Store, outgoing: Outgoing, said: Words) -> Entry:
         **({} if outgoing.recipient is None else {"recipient": outgoing.recipient}),
         **({} if outgoing.rows is None else {"rows": dict(outgoing.rows)}),
     }
-    if outgoing.rows is None and (outgoing.revocable or body["selection"] != dict(outgoing.selection)):
+    if outgoing.rows is None and (outgoing.revocable or outgoing.selection["type"] in _IN_WORDS):
         raise UsageError("an export that its selection does not tell states its rows")
     content = words(
         about=ABOUT,
