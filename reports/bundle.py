@@ -10,7 +10,7 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from ledger import canonical
 from ledger.access import Receipt
@@ -24,11 +24,12 @@ from reports.bundle_log import LogFiles
 from reports.bundle_plan import Plan, check_published, plan_bundle
 from reports.bundle_records import Lines, Table
 from reports.bundle_replay import Replay
+from reports.bundle_rows import store_rows
 from reports.bundle_statement import accesses_jsonl, entries_jsonl, predicate, statement
 from reports.bundle_writer import BundleWriter, add_tools
-from reports.exports import HandedOut, Words, record_export
-from reports.published import Published, publish_all, read_published
+from reports.exports import Outgoing, Words, record_export
 from reports.published import as_of as report_as_of
+from reports.published import publish_all, read_published
 from reports.sampling import SamplingRequest, population_csv
 from reports.selecting import read
 from reports.selection import PeriodSelection, Selection, SessionSelection
@@ -117,20 +118,21 @@ def export_bundle(
             writer.finish()
     summary = export.summary
     summary.sha256, summary.size = writer.sha256, writer.size
-    handed = _handed_out(plan, content, summary, recipient)
-    summary.entry = record_export(store, handed, order.said).index
+    outgoing = _outgoing(store, plan, content, summary, recipient)
+    summary.entry = record_export(store, outgoing, order.said).index
     return summary
 
 
-def _handed_out(
-    plan: Plan, content: ContentGrant | None, summary: ExportSummary, recipient: str | None
-) -> HandedOut:
-    """As the ledger's entry states it. The bundle's digest says nothing of its content: row keys, random, and the
-    signature over them are hashed too.
+def _outgoing(
+    store: Store, plan: Plan, content: ContentGrant | None, summary: ExportSummary, recipient: str | None
+) -> Outgoing:
+    """The export as its ledger entry states it.
+
+    The bundle's digest says nothing of what is in it: what is random, and what takes a key to sign, is hashed too.
     """
     told = isinstance(plan.selection, (PeriodSelection, SessionSelection)) and plan.sample is None
     revocable = content is not None and content.export is not None
-    return HandedOut(
+    return Outgoing(
         sha256=summary.sha256,
         size=summary.size,
         checkpoint_size=summary.checkpoint_size,
@@ -141,7 +143,7 @@ def _handed_out(
         with_content=content is not None,
         revocable=revocable,
         export=content.export if content is not None else None,
-        rows=None if told and not revocable else {p.entry.index: p.lined for p in plan.parts if p.lined},
+        rows=None if told and not revocable else store_rows(store, plan.parts),
         recipient=recipient,
     )
 

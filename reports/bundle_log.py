@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ledger import canonical, merkle
 from ledger.checkpoints import Checkpoint
 from ledger.errors import TamperedError, UnverifiableError
-from ledger.history import Entry, History
+from ledger.history import History
 from reports.bundle_writer import BundleWriter
 from reports.published import Proofs, Published, consistency, entry_lines, in_hex, policy, proof_name, role_entries
 from reports.selecting import Part, ranges

@@ -104,7 +104,7 @@ def _add_accesses(catalog: Catalog, receipt: Receipt, plan: Plan) -> None:
     plan.unread = seen.unread
 
 
-def is_whole(selection: Selection, complete: bool | None) -> bool:  # noqa: FBT001 - an option's value
+def is_whole(selection: Selection, complete: bool | None) -> bool:
     """Whether a bundle shows that nothing of the selection is missing. Raises UsageError where it cannot."""
     if complete is None:
         return isinstance(selection, PeriodSelection)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import batched
 from typing import Final
 
 import pyarrow as pa
@@ -82,11 +81,12 @@ class Table:
 
     def take(self, part: Part, lines: Sequence[bytes], leaves: Sequence[bytes]) -> None:
         """The shown records of a partition."""
-        for rows in batched(part.lined, records.BLOCK * 64, strict=False):
-            blocks = [
-                pa.record_batch([*_places(part, block, leaves), *_derived(block, lines)], schema=_SCHEMA)
-                for block in batched(rows, records.BLOCK, strict=False)
-            ]
+        rows = part.lined
+        blocks = [
+            _block(part.entry.index, rows[start : start + records.BLOCK], lines, leaves)
+            for start in range(0, len(rows), records.BLOCK)
+        ]
+        if blocks:
             self._writer.write_table(pa.Table.from_batches(blocks))
 
     def bytes(self) -> bytes:
@@ -95,10 +95,11 @@ class Table:
         return self._out.getvalue()
 
 
-def _places(part: Part, rows: Sequence[int], leaves: Sequence[bytes]) -> list[pa.Array]:
-    ids = pa.array([leaves[row].hex() for row in rows], pa.string())
-    return [pa.array([part.entry.index] * len(rows), pa.int64()), pa.array(rows, pa.int64()), ids]
-
-
-def _derived(rows: Sequence[int], lines: Sequence[bytes]) -> list[pa.Array]:
-    return records.derive(records.read_lines([lines[row] for row in rows]))
+def _block(partition: int, rows: Sequence[int], lines: Sequence[bytes], leaves: Sequence[bytes]) -> pa.RecordBatch:
+    place = [
+        pa.array([partition] * len(rows), pa.int64()),
+        pa.array(rows, pa.int64()),
+        pa.array([leaves[row].hex() for row in rows], pa.string()),
+    ]
+    typed = records.derive(records.read_lines([lines[row] for row in rows]))
+    return pa.record_batch([*place, *typed], schema=_SCHEMA)

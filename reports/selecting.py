@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import batched
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -68,7 +67,8 @@ def ranges(rows: Iterable[int]) -> list[list[int]]:
 
 def batches(rows: Sequence[int]) -> Iterator[range | list[int]]:
     """Ascending rows in pieces of about a row group, which are opened together; a range where nothing is between."""
-    for piece in batched(rows, _ROWS_AT_ONCE, strict=False):
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        piece = rows[start : start + _ROWS_AT_ONCE]
         unbroken = piece[-1] - piece[0] + 1 == len(piece)
         yield range(piece[0], piece[-1] + 1) if unbroken else list(piece)
 
