@@ -143,7 +143,13 @@ class ChosenSelection(Selection):
 
 @dataclass(frozen=True)
 class QuerySelection(ChosenSelection):
-    """The records that a query names. It can hold anything: it stands in the bundle, and never in the ledger."""
+    """The records that a query names. ``sql`` can hold anything: it stands in the bundle, and never in the ledger.
+
+    ``left_out``: records that no query sees, since they name people whose processing is restricted.
+    """
+
+    sql: str = ""
+    left_out: int = 0
 
     kind = "query"
 
