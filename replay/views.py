@@ -9,6 +9,7 @@ from typing import Final
 import duckdb
 
 from replay.catalog import Catalog
+from replay.entry_views import APPROVALS, ENTRY_VIEWS
 from replay.restricted import names_any
 from replay.sessions import session_table
 
@@ -42,7 +43,8 @@ _COLUMNS: Final = (
 )
 
 _EMPTY: Final = f"""
-(SELECT NULL::BLOB AS line, NULL::VARCHAR AS filename, {", ".join(f"NULL AS {name}" for name in _COLUMNS.split(", "))}
+(SELECT NULL::BLOB AS line, NULL::VARCHAR AS filename, NULL::BIGINT AS file_index,
+ {", ".join(f"NULL AS {name}" for name in _COLUMNS.split(", "))}
  WHERE false)
 """
 
@@ -65,8 +67,12 @@ def statements(paths: Sequence[str], restricted: Collection[str] = ()) -> list[s
         SELECT lower(sha256('\\x00'::BLOB || line)) AS record_id, {_COLUMNS}, {fields},
             json->'$.model_ref' AS model_ref, json->'$.change' AS change, json->'$.links' AS links,
             json->'$.warnings' AS warnings, json->'$.subjects' AS subject_roles,
-            json->>'$.content.commitment' AS commitment, decode(line) AS line, filename AS events_file
-        FROM (SELECT *, decode(line)::JSON AS json FROM {source}{without("list_append(coalesce(subjects, []), owner)")})
+            json->>'$.content.commitment' AS commitment, decode(line) AS line, file_index AS partition,
+            filename AS events_file
+        FROM (
+            SELECT *, file_index, decode(line)::JSON AS json
+            FROM {source}{without("list_append(coalesce(subjects, []), owner)")}
+        )
         """,
         f"CREATE TEMP VIEW sessions AS {session_table('catalog', restricted)}",
         f"""
@@ -87,8 +93,11 @@ def statements(paths: Sequence[str], restricted: Collection[str] = ()) -> list[s
         """,
         """
         CREATE TEMP VIEW accesses AS
-        SELECT record_id, occurred_at, subject_roles, source_id, owner FROM records WHERE kind = 'access'
+        SELECT record_id, occurred_at, subject_roles, source_id, owner, warnings, partition FROM records
+        WHERE kind = 'access'
         """,
+        f"CREATE TEMP VIEW approvals AS {APPROVALS}{without('coalesce(subjects, [])')}",
+        *(f"CREATE TEMP VIEW {name} AS {select}" for name, select in ENTRY_VIEWS.items()),
     ]
 
 
@@ -111,4 +120,4 @@ def on(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-NAMES: Final = ("records", "sessions", "changes", "partitions", "inputs", "accesses")
+NAMES: Final = ("records", "sessions", "changes", "partitions", "inputs", "accesses", "approvals", *ENTRY_VIEWS)
