@@ -54,16 +54,16 @@ class Catalog:
         self.store = store
         self.connection = connection
         self.mirror = Mirror(store)
-        self._size = size
+        self.size = size
 
     def partitions(self) -> list[Entry]:
         """The partition entries, in the order of their numbers here."""
         every = self.store.history.partitions()
-        return every if self._size is None else [entry for entry in every if entry.index < self._size]
+        return every if self.size is None else [entry for entry in every if entry.index < self.size]
 
     def entries(self) -> Sequence[Entry]:
         """The entries of the log."""
-        return self.store.history.entries[: self._size]
+        return self.store.history.entries[: self.size]
 
     def events_paths(self) -> list[str]:
         """Local paths of all events files, in order."""
@@ -182,12 +182,12 @@ def opened(store: Store) -> Iterator[Catalog]:
 
 @contextlib.contextmanager
 def as_of(catalog: Catalog, size: int) -> Iterator[Catalog]:
-    """The catalog of what the entries below ``size`` hold: the same one where those are all, else one in memory.
+    """The catalog of what the entries below ``size`` hold: on the same tables where no later one is a partition.
 
     What is restricted now is restricted in it as well.
     """
     if all(entry.index < size for entry in catalog.partitions()):
-        yield catalog
+        yield Catalog(catalog.store, catalog.connection, size)
         return
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")

@@ -145,3 +145,10 @@ ENTRY_VIEWS: Final = {
     "spools": _SPOOLS,
 }
 """By name; ``entries`` comes first, since the others read it."""
+
+
+def entry_views(size: int | None) -> dict[str, str]:
+    """The views over the entries below ``size``, or over all of them."""
+    if size is None:
+        return dict(ENTRY_VIEWS)
+    return {**ENTRY_VIEWS, "entries": f"{ENTRY_VIEWS['entries']} WHERE entry < {size}"}
