@@ -101,6 +101,27 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     return path
 
 
+class Tree:
+    """A whole tree kept level by level, to take many proofs from: each costs its length, not the tree's."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._levels: list[Sequence[bytes]] = [leaves]
+        while len(self._levels[-1]) > 1:
+            self._levels.append(_parents(self._levels[-1]))
+
+    @property
+    def root(self) -> bytes:
+        """The root; ``EMPTY_ROOT`` over no leaves."""
+        top = self._levels[-1]
+        return top[0] if top else EMPTY_ROOT
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """As the function of this name."""
+        _check_index(index, len(self._levels[0]))
+        siblings = ((level, (index >> height) ^ 1) for height, level in enumerate(self._levels[:-1]))
+        return [level[sibling] for level, sibling in siblings if sibling < len(level)]
+
+
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
     """Check that ``leaf`` stands at ``index`` of the tree (RFC 9162 section 2.1.3.2).
 

@@ -161,6 +161,10 @@ class Signer:
         data = _text_bytes(text)
         return Signature(self.name, self.key_id, self._key.sign(data)).line()
 
+    def sign_message(self, message: bytes) -> bytes:
+        """The bare signature (64 bytes) over what is no note: its own first bytes must say what it is instead."""
+        return self._key.sign(message)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.vkey})"
 
@@ -173,24 +177,27 @@ class OpenedNote:
     verified: tuple[Verifier, ...]
 
 
-def sign_note(text: str | bytes, *signers: Signer) -> bytes:
+def sign_note(text: str | bytes, *signers: Signer, limit: int = MAX_NOTE) -> bytes:
     """The whole note: text, empty line, one signature line a signer. Raises FormatError."""
     data = _text_bytes(text)
-    return assemble_note(data, *(signer.sign(data) for signer in signers))
+    return assemble_note(data, *(signer.sign(data) for signer in signers), limit=limit)
 
 
-def assemble_note(text: bytes, *lines: bytes) -> bytes:
+def assemble_note(text: bytes, *lines: bytes, limit: int = MAX_NOTE) -> bytes:
     """A note from its text and signature lines made elsewhere. Raises FormatError where they do not make a note."""
     note = text + b"\n" + b"".join(lines)
-    if parse_note(note).text != text:
+    if parse_note(note, limit).text != text:
         raise FormatError("the signature lines do not continue this text")
     return note
 
 
-def parse_note(data: bytes) -> Note:
-    """Split a note into text and signatures, verifying nothing. Raises FormatError on anything malformed."""
-    if len(data) > MAX_NOTE:
-        raise FormatError(f"a note of {len(data)} bytes is longer than {MAX_NOTE}")
+def parse_note(data: bytes, limit: int = MAX_NOTE) -> Note:
+    """Split a note into text and signatures, verifying nothing. Raises FormatError on anything malformed.
+
+    ``limit``: bytes that a note of this kind may have.
+    """
+    if len(data) > limit:
+        raise FormatError(f"a note of {len(data)} bytes is longer than {limit}")
     # The last empty line splits: a text may itself hold empty lines, and lines that look like signatures.
     split = data.rfind(b"\n\n")
     if split < 0:
@@ -217,13 +224,13 @@ def parse_signature(line: str) -> Signature:
     return Signature(name, blob[:KEY_ID_SIZE], blob[KEY_ID_SIZE:])
 
 
-def open_note(data: bytes, verifiers: Sequence[Verifier]) -> OpenedNote:
+def open_note(data: bytes, verifiers: Sequence[Verifier], limit: int = MAX_NOTE) -> OpenedNote:
     """Verify a note against the keys that the caller trusts.
 
     Signatures by unknown keys are ignored, also where only name or key ID match. Raises FormatError for a malformed
     note, TamperedError where a known key's signature is wrong, UnverifiableError where no known key has signed.
     """
-    note = parse_note(data)
+    note = parse_note(data, limit)
     known: dict[tuple[str, bytes], Verifier] = {}
     for verifier in verifiers:
         if known.setdefault((verifier.name, verifier.key_id), verifier) != verifier:

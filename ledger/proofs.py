@@ -12,8 +12,8 @@ from ledger.errors import FormatError
 from ledger.notes import Verifier
 
 HEADER = "c2sp.org/tlog-proof@v1"
-MAX_PROOF = 1 << 22
-"""Bytes of one file; the checkpoint within it is bounded as every note."""
+MAX_PROOF = 1 << 26
+"""Bytes of one file: a proof of every other row of the largest partition. The checkpoint in it is bounded as a note."""
 MAX_HASHES = 63
 
 

@@ -56,6 +56,12 @@ class Settings(BaseModel):
     bundle_key: Path | None = Field(default=None, description="File with the key that signs bundles and grants.")
     log_key: Path | None = Field(default=None, description="File with the key that signs checkpoints; publisher only.")
     log_vkey: Path | None = Field(default=None, description="File with the log's public key, which verify trusts.")
+    tsa_url: str | None = Field(
+        default=None, description="Timestamp authority (RFC 3161, https) that bundles are timestamped by."
+    )
+    tsa_roots: Path | None = Field(
+        default=None, description="PEM file of the root certificates under which timestamps are accepted."
+    )
     spool: Path = Field(description="Folder where records wait for sealing; each host has its own.")
     cache: Path = Field(description="Folder of caches that can be deleted at any time.")
     pin: Path = Field(description="File that remembers the last verified checkpoint.")
@@ -153,7 +159,16 @@ def _anchored(settings: Settings, folder: Path, *, given_store: bool) -> Setting
         return path if path.is_absolute() else folder / path
 
     changes: dict[str, Any] = {name: place(getattr(settings, name)) for name in ("writer_key", "spool", "cache", "pin")}
-    optional = ("log_key", "log_vkey", "privacy_key", "certificate_key", "bundle_key", "retention_policy", "holidays")
+    optional = (
+        "log_key",
+        "log_vkey",
+        "privacy_key",
+        "certificate_key",
+        "bundle_key",
+        "tsa_roots",
+        "retention_policy",
+        "holidays",
+    )
     for name in optional:
         if getattr(settings, name) is not None:
             changes[name] = place(getattr(settings, name))

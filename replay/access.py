@@ -42,16 +42,21 @@ def record_verification(settings: Settings, selection: Mapping[str, str]) -> Non
 
 
 def _content(command: str, purpose: str, selection: Mapping[str, str]) -> bytes:
-    name, host = _operator()
     return canonical.encode(
         {
             "_": "evidence/access/1",
             "command": command,
-            "operator": {"asserted": True, "host": host, "name": name},
+            "operator": who(),
             "purpose": purpose,
             "selection": dict(selection),
         }
     )
+
+
+def who() -> dict[str, str | bool]:
+    """The operator in words, as encrypted content states them: name and host are asserted, not proven."""
+    name, host = _operator()
+    return {"asserted": True, "host": host, "name": name}
 
 
 def _operator() -> tuple[str, str]:

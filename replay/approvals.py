@@ -17,8 +17,9 @@ TIME_UNKNOWN: Final = "approved, time unknown"
 CHANGES_VIEW: Final = f"""
 SELECT c.record_id, c.seq, c.source, c.source_id,
     coalesce(c.occurred_at, c.observed_at) AS occurred_at, c.occurred_at IS NOT NULL AS time_known,
-    c.change_type, c.change_name, c.change_from, c.change_to, c.system, c.status, c.subjects,
-    a.approved_at, a.record_id AS approval_record, a.seq AS approval_seq, a.committed_later,
+    c.change_type, c.change_name, c.change_from, c.change_to, c.digest_from, c.digest_to, c.system, c.environment,
+    c.status, c.subjects, c.actors, list_sort(list_distinct(list_concat(c.requesters, a.requesters))) AS requesters,
+    a.approvers, a.approved_at, a.record_id AS approval_record, a.seq AS approval_seq, a.committed_later, c.rolls_back,
     CASE
         WHEN a.record_id IS NULL AND r.record_id IS NOT NULL THEN '{REJECTED}'
         WHEN a.record_id IS NULL THEN '{NOT_EVIDENCED}'
@@ -28,7 +29,9 @@ SELECT c.record_id, c.seq, c.source, c.source_id,
     END AS approval
 FROM change_list c
 LEFT JOIN LATERAL (
-    SELECT p.record_id, p.occurred_at AS approved_at, p.seq, p.seq > c.seq AS committed_later FROM change_list p
+    SELECT p.record_id, p.occurred_at AS approved_at, p.seq, p.seq > c.seq AS committed_later, p.approvers,
+        p.requesters
+    FROM change_list p
     WHERE p.kind = 'approval' AND p.decision = 'approved' AND list_has_any(p.approves, c.names) AND NOT EXISTS (
         FROM change_list w
         WHERE w.kind = 'approval' AND w.decision IN ('rejected', 'revoked') AND list_has_any(w.approves, c.names)

@@ -25,7 +25,7 @@ from replay import calls
 from replay.approvals import CHANGES_VIEW
 from replay.mirror import Mirror
 
-VERSION: Final = 5
+VERSION: Final = 6
 SCHEMA: Final = (Path(__file__).parent / "schema.sql").read_text()
 _TABLES: Final = (
     "state",
@@ -46,16 +46,18 @@ _SYNCING: Final = threading.Lock()
 
 
 class Catalog:
-    """An open catalog, in step with the store as of when it was opened."""
+    """An open catalog, in step with the store as of when it was opened; of the entries below ``size`` where given."""
 
-    def __init__(self, store: Store, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, store: Store, connection: duckdb.DuckDBPyConnection, size: int | None = None) -> None:
         self.store = store
         self.connection = connection
         self.mirror = Mirror(store)
+        self._size = size
 
     def partitions(self) -> list[Entry]:
         """The partition entries, in the order of their numbers here."""
-        return self.store.history.partitions()
+        every = self.store.history.partitions()
+        return every if self._size is None else [entry for entry in every if entry.index < self._size]
 
     def events_paths(self) -> list[str]:
         """Local paths of all events files, in order."""
@@ -147,6 +149,24 @@ def opened(store: Store) -> Iterator[Catalog]:
         raise _unusable(error) from None
     finally:
         catalog.connection.close()
+
+
+@contextlib.contextmanager
+def as_of(catalog: Catalog, size: int) -> Iterator[Catalog]:
+    """The catalog of what the entries below ``size`` hold: the same one where those are all, else one in memory.
+
+    What is restricted now is restricted in it as well.
+    """
+    if all(entry.index < size for entry in catalog.partitions()):
+        yield catalog
+        return
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("ATTACH ':memory:' AS catalog")
+        connection.execute("USE catalog")
+        bounded = Catalog(catalog.store, connection, size)
+        bounded.sync()
+        yield bounded
 
 
 def _open(store: Store) -> Catalog:
@@ -257,15 +277,21 @@ SELECT input, step, $partition, count(*), sum(CAST(decode(line)->>'$.content.len
 FROM read_parquet($path) WHERE input IS NOT NULL GROUP BY input, step
 """
 
+_PEOPLE: Final = "coalesce((json->'$.subjects.{}')::VARCHAR[], [])"
+
 _CHANGES: Final = f"""
 INSERT INTO change_list
 SELECT sha256('\\x00'::BLOB || line), $partition, file_row_number, $seq, kind, source, json->>'$.source_id',
-    occurred_at, observed_at, decision, status, json->>'$.system', json->>'$.change.type', json->>'$.change.name',
-    json->>'$.change.from', json->>'$.change.to', subjects,
+    occurred_at, observed_at, decision, status, json->>'$.system', json->>'$.environment',
+    json->>'$.change.type', json->>'$.change.name', json->>'$.change.from', json->>'$.change.to',
+    json->>'$.change.digest_from', json->>'$.change.digest_to', subjects,
+    {_PEOPLE.format("actor")}, {_PEOPLE.format("requester")}, {_PEOPLE.format("approver")},
     list_prepend(concat(source, '/', json->>'$.source_id'),
         [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN coalesce((json->'$.links')::JSON[], [])
          IF l->>'$.relation' IN ('same_as', 'part_of')]),
     [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN coalesce((json->'$.links')::JSON[], [])
-     IF l->>'$.relation' = 'approves']
+     IF l->>'$.relation' = 'approves'],
+    [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN coalesce((json->'$.links')::JSON[], [])
+     IF l->>'$.relation' = 'rolls_back']
 FROM (SELECT *, decode(line)::JSON AS json FROM {_READ} WHERE kind IN ('change', 'approval'))
 """

@@ -36,8 +36,9 @@ CREATE TABLE input_parts (
 CREATE TABLE change_list (
     record_id VARCHAR, partition INTEGER, row BIGINT, seq BIGINT, kind VARCHAR, source VARCHAR, source_id VARCHAR,
     occurred_at TIMESTAMPTZ, observed_at TIMESTAMPTZ, decision VARCHAR, status VARCHAR, system VARCHAR,
-    change_type VARCHAR, change_name VARCHAR, change_from VARCHAR, change_to VARCHAR, subjects VARCHAR[],
-    names VARCHAR[], approves VARCHAR[]
+    environment VARCHAR, change_type VARCHAR, change_name VARCHAR, change_from VARCHAR, change_to VARCHAR,
+    digest_from VARCHAR, digest_to VARCHAR, subjects VARCHAR[], actors VARCHAR[], requesters VARCHAR[],
+    approvers VARCHAR[], names VARCHAR[], approves VARCHAR[], rolls_back VARCHAR[]
 );
 
 CREATE INDEX session_parts_by_session ON session_parts (session);

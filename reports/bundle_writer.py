@@ -1,103 +1,159 @@
-"""Writes the archive of a bundle: a zip whose bytes depend on nothing but the files and their order."""
+"""Writes the container of bundles and certificates: a BagIt 1.0 bag (RFC 8493) in one zip.
+
+Under ``data/`` stands what is proven or listed for a machine: the payload, whose manifest is what gets signed. Beside
+it stand tag files: views for people, and the verifier.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Final, Self
+from importlib.metadata import version
+from pathlib import Path
+from typing import BinaryIO, Final, Self
 
-from ledger import canonical
-from ledger.errors import UsageError
+from reports.archive import Archive, Digest, Hashed
+from reports.document import AsOf
+from reports.standalone import verify
 
-MAX_FILES: Final = 65_000
-"""Files of a bundle: below what a zip holds without zip64 records, which the verifier refuses."""
-_TIME: Final = (1980, 1, 1, 0, 0, 0)
-_UNIX: Final = 3
-_REGULAR_FILE: Final = 0o100644
-
-
-class _Hashed:
-    """Passes bytes on and hashes them. It cannot seek, so that nothing that was hashed is written again."""
-
-    def __init__(self, out: BinaryIO) -> None:
-        self._out = out
-        self.sha256 = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes) -> int:
-        self._out.write(data)
-        self.sha256.update(data)
-        self.size += len(data)
-        return len(data)
-
-    def flush(self) -> None:
-        self._out.flush()
-
-    def close(self) -> None:
-        """The archive ends; the file under it is the caller's."""
+PAYLOAD: Final = "data/"
+MANIFEST: Final = "manifest-sha256.txt"
+TAG_MANIFEST: Final = "tagmanifest-sha256.txt"
+MAX_CORE: Final = 64 << 20
+"""Bytes of the inner archive that a page may carry."""
+_DECLARATION: Final = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 
 class BundleWriter:
-    """Takes files one after the other, then the manifest. ``sha256`` (hex) and ``size`` are the archive's."""
+    """Takes the payload, then ``seal`` closes it; then tag files; ``finish`` lists them and ends the archive.
 
-    def __init__(self, out: BinaryIO) -> None:
-        self._out = _Hashed(out)
-        self._zip = zipfile.ZipFile(self._out, "w", zipfile.ZIP_DEFLATED, allowZip64=False)
-        self._files: dict[str, dict[str, Any]] = {}
+    ``core``: keep a second archive of what a page needs to check the bundle, as long as it is small enough.
+    """
+
+    def __init__(self, out: BinaryIO, *, core: bool = False) -> None:
+        self._archive = Archive(out)
+        self._core = _Core() if core else None
+        self._payload: dict[str, Digest] = {}
+        self._tags: dict[str, Digest] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._zip.close()
+        self._archive.close()
 
-    def add(self, path: str, data: bytes) -> None:
-        """Add a file. Raises UsageError when the bundle becomes larger than a zip without zip64 can be."""
-        digest = hashlib.sha256(data).hexdigest()
-        self._write(path, data)
-        self._files[path] = {"path": path, "sha256": digest, "size": len(data)}
+    def add(self, name: str, data: bytes) -> None:
+        """Add a payload file: ``name`` without ``data/``. Raises UsageError for more than an archive holds."""
+        with self.open(name) as file:
+            file.write(data)
 
-    def finish(self, manifest: Mapping[str, Any]) -> None:
-        """Add manifest.json, which lists every file before it, and SHA256SUMS; then end the archive."""
-        files = [self._files[path] for path in sorted(self._files)]
-        data = canonical.encode({**manifest, "files": files})
-        self._write("manifest.json", data)
-        sums = {path: item["sha256"] for path, item in self._files.items()}
-        sums["manifest.json"] = hashlib.sha256(data).hexdigest()
-        self._write("SHA256SUMS", "".join(f"{sums[path]}  {path}\n" for path in sorted(sums)).encode())
-        with _within_zip():
-            self._zip.close()
+    @contextmanager
+    def open(self, name: str) -> Iterator[Hashed]:
+        """A payload file to be written piece by piece; one at a time."""
+        path = PAYLOAD + name
+        with self._archive.open(path) as file:
+            if self._core is None:
+                yield file
+            else:
+                with self._core.beside(path, file) as both:
+                    yield both
+        self._payload[path] = self._archive.files[path]
 
-    def _write(self, path: str, data: bytes) -> None:
-        if len(self._files) >= MAX_FILES:
-            raise UsageError(_TOO_LARGE, hint=_NARROWER)
-        info = zipfile.ZipInfo(path, _TIME)
-        info.compress_type = zipfile.ZIP_DEFLATED
-        info.create_system = _UNIX
-        info.external_attr = _REGULAR_FILE << 16
-        with _within_zip():
-            self._zip.writestr(info, data)
+    def seal(self, as_of: AsOf) -> bytes:
+        """Close the payload: write what the bag says of itself, and its manifest, whose bytes are returned."""
+        sizes = [digest.size for digest in self._payload.values()]
+        info = (
+            f"Bag-Software-Agent: evidence {version('evidence-ledger')}\n"
+            f"Bagging-Date: {as_of.time[:10]}\n"
+            f"External-Identifier: {as_of.origin}@{as_of.size}\n"
+            f"Payload-Oxum: {sum(sizes)}.{len(sizes)}\n"
+        )
+        manifest = _listed(self._payload)
+        self.tag("bagit.txt", _DECLARATION)
+        self.tag("bag-info.txt", info.encode())
+        self.tag(MANIFEST, manifest)
+        return manifest
+
+    def tag(self, name: str, data: bytes, *, core: bool = True) -> None:
+        """Add a tag file. ``core``: a page needs it too."""
+        self._archive.add(name, data)
+        self._tags[name] = self._archive.files[name]
+        if core and self._core is not None:
+            self._core.add(name, data)
+
+    def core(self) -> bytes | None:
+        """End the inner archive; its bytes. None where there is none, or it became larger than ``MAX_CORE``."""
+        return None if self._core is None else self._core.finish()
+
+    def without_core(self) -> None:
+        """Give the inner archive up: there is more in it than a page takes."""
+        self._core = None
+
+    def finish(self) -> None:
+        """List the tag files, and end the archive."""
+        self._archive.add(TAG_MANIFEST, _listed(self._tags))
+        self._archive.close()
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of what was written so far."""
-        return self._out.sha256.hexdigest()
+        """SHA-256 (hex) of the archive as far as it is written."""
+        return self._archive.digest.sha256
 
     @property
     def size(self) -> int:
-        """Bytes written so far."""
-        return self._out.size
+        """Bytes of the archive as far as it is written."""
+        return self._archive.digest.size
 
 
-_TOO_LARGE: Final = f"the selection is too large for one bundle: it holds at most {MAX_FILES} files and 2 GiB"
-_NARROWER: Final = "Export shorter periods, or leave out the content."
+def add_tools(writer: BundleWriter, readme: bytes) -> None:
+    """The tag files that every bag has for whoever checks it: what to read first, and the verifier."""
+    writer.tag("README.txt", readme, core=False)
+    writer.tag("verify.py", Path(verify.__file__).read_bytes(), core=False)
 
 
-@contextmanager
-def _within_zip() -> Iterator[None]:
-    try:
-        yield
-    except zipfile.LargeZipFile:
-        raise UsageError(_TOO_LARGE, hint=_NARROWER) from None
+def _listed(files: dict[str, Digest]) -> bytes:
+    """A manifest as RFC 8493, section 2.1.3, has it: sorted by the bytes of the paths."""
+    return "".join(f"{files[path].sha256}  {path}\n" for path in sorted(files, key=str.encode)).encode()
+
+
+class _Core:
+    """An archive in memory that ends itself when it becomes too large."""
+
+    def __init__(self) -> None:
+        self._out = io.BytesIO()
+        self._archive: Archive | None = Archive(self._out)
+
+    @contextmanager
+    def beside(self, path: str, file: Hashed) -> Iterator[Hashed]:
+        """Writes to a file of both archives; to one alone where this one is given up."""
+        if self._archive is None:
+            yield file
+            return
+        with self._archive.open(path) as own:
+            yield Hashed(_Both(file, own))  # type: ignore[arg-type]
+        self._check()
+
+    def add(self, path: str, data: bytes) -> None:
+        if self._archive is not None:
+            self._archive.add(path, data)
+            self._check()
+
+    def finish(self) -> bytes | None:
+        if self._archive is None:
+            return None
+        self._archive.close()
+        return self._out.getvalue()
+
+    def _check(self) -> None:
+        if self._archive is not None and self._archive.digest.size > MAX_CORE:
+            self._archive, self._out = None, io.BytesIO()
+
+
+class _Both:
+    def __init__(self, first: Hashed, second: Hashed) -> None:
+        self._files = (first, second)
+
+    def write(self, data: bytes) -> None:
+        for file in self._files:
+            file.write(data)

@@ -11,6 +11,7 @@ from ledger import canonical, endings, merkle, notes
 from ledger.checkpoints import Checkpoint, parse_checkpoint
 from ledger.errors import MissingObjectError, NotFoundError, StaleError, TamperedError, UnverifiableError
 from ledger.history import Entry, History
+from ledger.proofs import TlogProof
 from ledger.store import Store
 from reports.document import AsOf
 
@@ -72,21 +73,35 @@ def role_entries(history: History, size: int) -> Iterator[Entry]:
     return (entry for entry in history.entries[:size] if entry.value["type"] in ("genesis", "key"))
 
 
-def entry_lines(history: History, size: int, entries: Iterable[Entry]) -> bytes:
-    """``entries.jsonl``: each entry with its inclusion proof in the tree of ``size``, in the order of the log."""
-    leaves = history.leaves[:size]
+def entry_lines(entries: Iterable[Entry]) -> bytes:
+    """``entries.jsonl``: entries in the order of the log, with the numbers of their commits."""
     lines = [
-        canonical.encode(
-            {
-                "entry": base64.b64encode(entry.data).decode(),
-                "hashes": in_hex(merkle.inclusion_proof(leaves, entry.index)),
-                "index": entry.index,
-                "seq": entry.seq,
-            }
-        )
+        canonical.encode({"entry": base64.b64encode(entry.data).decode(), "index": entry.index, "seq": entry.seq})
         for entry in sorted(entries, key=lambda entry: entry.index)
     ]
     return b"".join(line + b"\n" for line in lines)
+
+
+class Proofs:
+    """Proofs that entries stand in the tree of the published checkpoint, as C2SP tlog-proofs."""
+
+    def __init__(self, history: History, published: Published) -> None:
+        self._tree = merkle.Tree(history.leaves[: published.checkpoint.size])
+        self._note = published.note
+
+    def of(self, index: int, extra: bytes | None = None) -> bytes:
+        """The proof of one entry. ``extra`` is proven by nothing but what the entry says."""
+        return TlogProof(index, tuple(self._tree.inclusion_proof(index)), self._note, extra).text()
+
+
+def proof_name(index: int) -> str:
+    """Where the proof of an entry stands in a bundle."""
+    return f"proofs/{index}.tlog-proof"
+
+
+def policy(published: Published) -> bytes:
+    """Which keys a verifier wants, as a C2SP tlog-policy: the log's own. A hint, as it comes with what it judges."""
+    return f"log {published.vkey}\nquorum none\n".encode()
 
 
 def consistency(history: History, old: Checkpoint, new: Checkpoint) -> bytes:

@@ -12,7 +12,8 @@ from ledger.history import Entry
 from ledger.store import Store
 from replay.catalog import Catalog
 from replay.persons import PersonRow, person_rows
-from reports.selection import PeriodSelection, Selection, SessionSelection
+from reports.bundle_rows import read_rows
+from reports.selection import stated
 
 IDENTIFIER_TYPE = "recipient"
 MAX_NAME = 200
@@ -30,7 +31,7 @@ class HandedOut(msgspec.Struct, frozen=True):
     size: int
     recipient: str | None
     with_content: bool
-    selection: dict[str, str]
+    selection: dict[str, Any]
     records: int
 
 
@@ -55,13 +56,26 @@ def recipient_names(store: Store, handed: Sequence[HandedOut]) -> dict[str, str]
 def bundles_with(catalog: Catalog, references: Sequence[str]) -> list[HandedOut]:
     """The exports that hold records of a person, in the order of the log.
 
-    Recomputed from what each selected: a record that came after an export is not in it. What is only mentioned inside
-    the content of others is not looked for. An erasure changes nothing: lines stay, and so does the answer.
+    By the rows that an export lists, else recomputed from what it selected: a record that came after an export is not
+    in it. What is only mentioned inside the content of others is not looked for. An erasure changes nothing: lines
+    stay, and so does the answer. Raises what reading a blob raises.
     """
     exports = [entry for entry in catalog.store.history.entries if entry.value["type"] == "export"]
     rows = person_rows(catalog, references) if exports else []
-    found = ((entry, sum(_holds(entry, row) for row in rows)) for entry in exports)
+    found = ((entry, _held(catalog.store, entry, rows)) for entry in exports if rows)
     return [_handed(entry, number) for entry, number in found if number]
+
+
+def _held(store: Store, entry: Entry, rows: Sequence[PersonRow]) -> int:
+    """How many of the rows an export chose: they were in the log then, and belong to the selection."""
+    before = [row for row in rows if row.entry < entry.value["checkpoint_size"]]
+    if "rows" in entry.value:
+        listed = read_rows(store, entry.value["rows"]["blob"])
+        return sum(any(first <= row.row < first + n for first, n in listed.get(row.entry, ())) for row in before)
+    selection = stated(entry.value["selection"])
+    if selection is None:
+        return len(before)  # of a later version: rather told than passed over
+    return sum(selection.matches({"occurred_at": row.at, "session": row.session}) for row in before)
 
 
 def _handed(entry: Entry, records: int) -> HandedOut:
@@ -76,15 +90,3 @@ def _handed(entry: Entry, records: int) -> HandedOut:
         selection=dict(value["selection"]),
         records=records,
     )
-
-
-def _holds(entry: Entry, row: PersonRow) -> bool:
-    """Whether the export chose the record: it was in the log then, and it belongs to the selection."""
-    line: dict[str, Any] = {"occurred_at": row.at, "session": row.session}
-    return row.entry < entry.value["checkpoint_size"] and _selection(entry.value["selection"]).matches(line)
-
-
-def _selection(stated: dict[str, str]) -> Selection:
-    if stated["type"] == "session":
-        return SessionSelection(stated["session"])
-    return PeriodSelection(stated.get("from"), stated.get("to"))

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from ledger import canonical
 from ledger.access import Receipt
 from ledger.clock import utc_now
 from ledger.errors import RequestRefusedError
@@ -21,7 +22,7 @@ from reports.access_package import document, facts, portability, review
 from reports.access_package.context import NOT_STATED, Context
 from reports.access_package.encryption import Encryptor
 from reports.access_package.gathering import Held, Told, elsewhere, hold, told
-from reports.bundle_writer import BundleWriter
+from reports.archive import Archive
 from reports.dsar.mentioned import mentions_of
 from reports.dsar.register import Step, advance
 from reports.dsar.requests import RequestState, refusal, requests
@@ -158,7 +159,7 @@ class _Made:
 def _write(values: dict[str, Any], stories: Sequence[Told], order: Order, out: BinaryIO) -> _Made:
     """The archive, encrypted where that is asked for."""
     plain = io.BytesIO()
-    with BundleWriter(plain) as writer:
+    with Archive(plain) as writer:
         writer.add("index.html", document.render(values, stories))
         writer.add("records.jsonl", portability.json_lines(portability.record_values(stories)))
         writer.add("records.csv", portability.records_csv(stories))
@@ -166,13 +167,23 @@ def _write(values: dict[str, Any], stories: Sequence[Told], order: Order, out: B
         writer.add("provided.csv", portability.provided_csv(stories))
         writer.add("context.json", _context(values))
         writer.add("schema.json", _indented(portability.SCHEMA))
-        # The ledger states the digest of the package: with random bytes in it nobody can try contents against it.
-        writer.finish({"_": TYPE, "nonce": secrets.token_hex(32), "request": order.request.request})
+        _list(writer, order)
     data = plain.getvalue()
     if order.encryptor is not None:
         data = order.encryptor.encrypt(data)
     out.write(data)
     return _Made(hashlib.sha256(data).hexdigest(), len(data))
+
+
+def _list(writer: Archive, order: Order) -> None:
+    """Every file with its size and SHA-256, for machines and for ``sha256sum``."""
+    files = [{"path": path, "sha256": item.sha256, "size": item.size} for path, item in sorted(writer.files.items())]
+    # The ledger states the digest of the package: with random bytes in it nobody can try contents against it.
+    nonce = secrets.token_hex(32)
+    manifest = {"_": TYPE, "files": files, "nonce": nonce, "request": order.request.request}
+    writer.add("manifest.json", canonical.encode(manifest))
+    sums = (f"{writer.files[path].sha256}  {path}\n" for path in sorted(writer.files))
+    writer.add("SHA256SUMS", "".join(sums).encode())
 
 
 def _context(values: dict[str, Any]) -> bytes:

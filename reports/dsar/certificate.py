@@ -1,8 +1,8 @@
 """The certificate of an erasure: a signed statement about entries of the log, with every proof, verified offline.
 
-A certificate is a zip like a bundle (reports/bundle.py) and is checked by the same ``verify.py``. It names nobody:
-people are random references. What it states follows from the ledger; only ``negative_check``, ``recipients`` and the
-numbers of keys and identifiers are the word of the store that issued it.
+A certificate is a bag in a zip like a bundle (reports/bundle.py) and is checked by the same ``verify.py``. It names
+nobody: people are random references. What it states follows from the ledger; only ``negative_check``, ``recipients``
+and the numbers of keys and identifiers are the word of the store that issued it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -20,18 +19,18 @@ from ledger.checkpoints import Checkpoint, parse_checkpoint
 from ledger.clock import utc_now
 from ledger.entry_shapes import Erasure, Reseal, read
 from ledger.errors import RequestRefusedError
-from ledger.history import Entry
+from ledger.history import Entry, History
 from ledger.store import Store
 from replay.catalog import Catalog
-from reports.bundle_writer import BundleWriter
+from reports.bundle_log import add_checkpoint, add_entries
+from reports.bundle_writer import BundleWriter, add_tools
 from reports.dsar.approvals import counting
 from reports.dsar.certificate_words import ASSUMPTION, OUT_OF_SCOPE, RESIDUE, TECHNIQUE, in_words
 from reports.dsar.execute import acts
 from reports.dsar.plan import Plan, encode, load_plan
 from reports.dsar.requests import Happened, RequestState
-from reports.published import Published, consistency, entry_lines, publish_all, role_entries
+from reports.published import Proofs, Published, as_of, consistency, publish_all, role_entries
 from reports.recipients import bundles_with
-from reports.standalone import verify
 
 TYPE: Final = "evidence/certificate/1"
 
@@ -201,29 +200,33 @@ def _write(
     published: Published,
 ) -> None:
     history, after = store.history, published.checkpoint
-    writer.add("README.txt", in_words(statement))
-    writer.add("verify.py", Path(verify.__file__).read_bytes())
+    add_checkpoint(writer, published)
     writer.add("certificate", note)
     writer.add("plan.json", encode(plan))
-    writer.add("checkpoint", published.note)
-    writer.add("log.vkey", f"{published.vkey}\n".encode())
     writer.add("before", before.note)
     if before.checkpoint.size < after.size:
         writer.add("before.json", consistency(history, before.checkpoint, after))
+    listed = _listed(history, after.size, statement)
+    add_entries(writer, Proofs(history, published), listed.values(), listed.keys())
+    described = {
+        "_": TYPE,
+        "checkpoint": {"origin": after.origin, **_point(after)},
+        "counts": {"entries": len(listed)},
+        "origin": after.origin,
+        "store": history.store,
+    }
+    writer.add("bundle.json", canonical.encode(described))
+    writer.seal(as_of(store, published))
+    add_tools(writer, in_words(statement))
+    writer.finish()
+
+
+def _listed(history: History, size: int, statement: dict[str, Any]) -> dict[int, Entry]:
+    """The entries that the statement names, and which keys the log names for which roles."""
     named = statement["entries"]
     wanted = {*named["approved"], *named["erasure"], *named["reseal"]}
     wanted |= {named["opened"], named["planned"], named["executed"]}
     if statement["backups"]["entry"] is not None:
         wanted.add(statement["backups"]["entry"])
-    listed = {entry.index: entry for entry in role_entries(history, after.size)}
-    listed |= {index: history.entries[index] for index in wanted}
-    writer.add("entries.jsonl", entry_lines(history, after.size, listed.values()))
-    writer.finish(
-        {
-            "_": TYPE,
-            "checkpoint": {"origin": after.origin, **_point(after)},
-            "counts": {"entries": len(listed)},
-            "origin": after.origin,
-            "store": history.store,
-        }
-    )
+    listed = {entry.index: entry for entry in role_entries(history, size)}
+    return listed | {index: history.entries[index] for index in wanted}

@@ -116,6 +116,12 @@ class TestInclusion:
         with pytest.raises(TamperedError):
             merkle.verify_inclusion(leaves[index], other, size, proof, merkle.root(leaves))
 
+    @given(st.data(), st.integers(1, 300))
+    def test_a_tree_that_is_kept_gives_the_same_proofs(self, data: st.DataObject, size: int) -> None:
+        leaves, tree = leaves_of(size), merkle.Tree(leaves_of(size))
+        index = data.draw(st.integers(0, size - 1))
+        assert (tree.inclusion_proof(index), tree.root) == (merkle.inclusion_proof(leaves, index), merkle.root(leaves))
+
     def test_the_size_of_the_proof_is_checked(self) -> None:
         leaves = leaves_of(5)
         proof = merkle.inclusion_proof(leaves, 0)

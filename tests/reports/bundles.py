@@ -21,7 +21,7 @@ from ledger.settings import Settings
 from ledger.store import Store
 from replay import access
 from replay.catalog import opened
-from reports.bundle import ContentGrant, ExportSummary, export_bundle
+from reports.bundle import PLAIN, ContentGrant, ExportSummary, Order, export_bundle
 from reports.selection import PeriodSelection, Selection, SessionSelection, period
 from reports.standalone import verify
 from tests.fixtures_stores import SAMPLE_LOGS, make_installation
@@ -38,12 +38,17 @@ class Bank:
     session: str
 
     def export(
-        self, selection: Selection, *, with_content: bool = False, pinned: Checkpoint | None = None
+        self,
+        selection: Selection,
+        *,
+        with_content: bool = False,
+        pinned: Checkpoint | None = None,
+        order: Order = PLAIN,
     ) -> tuple[bytes, ExportSummary]:
         with Store.open(self.settings) as store, opened(store) as catalog:
             grant = ContentGrant(access.record(store, "export", "audit", {})) if with_content else None
             out = io.BytesIO()
-            summary = export_bundle(store, catalog, selection, content=grant, out=out, pinned=pinned)
+            summary = export_bundle(store, catalog, selection, content=grant, out=out, pinned=pinned, order=order)
         return out.getvalue(), summary
 
 

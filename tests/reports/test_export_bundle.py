@@ -30,10 +30,8 @@ from ledger.keyring.destruction import Destruction
 from ledger.store import Store, load_signer
 from ledger.verify.pin import Pin
 from replay.catalog import opened
-from reports import bundle_writer
 from reports.bundle import ContentGrant, export_bundle
 from reports.bundle_check import check_bundle
-from reports.bundle_writer import BundleWriter
 from reports.selection import PeriodSelection, SessionSelection, period
 from reports.standalone import verify
 from tests.fixtures_stores import SAMPLE_LOGS
@@ -294,15 +292,6 @@ def test_a_partition_that_is_not_what_its_entry_says_is_not_exported(fresh_bank:
                 path.write_bytes(paths[-1].read_bytes() if path != paths[-1] else data)
         with pytest.raises(LostError if damage == "deleted" else TamperedError):
             export_bundle(store, catalog, session, content=None, out=io.BytesIO())
-
-
-def test_too_many_files_are_refused_before_an_archive_needs_zip64(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle_writer, "MAX_FILES", 3)
-    writer = BundleWriter(io.BytesIO())
-    for name in "abc":
-        writer.add(name, b"")
-    with pytest.raises(UsageError, match="too large"):
-        writer.add("d", b"")
 
 
 # -- erased content
