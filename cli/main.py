@@ -26,6 +26,7 @@ from cli import (
     cmd_query,
     cmd_reconstruct,
     cmd_replay,
+    cmd_report,
     cmd_retention,
     cmd_seal,
     cmd_sessions,
@@ -74,6 +75,7 @@ GROUPS: tuple[Group, ...] = (
     cmd_hold.GROUP,
     cmd_keys.GROUP,
     cmd_mentions.GROUP,
+    cmd_report.GROUP,
     cmd_retention.GROUP,
     cmd_subjects.GROUP,
 )
