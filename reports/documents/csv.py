@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from typing import Final
 
+from reports.archive import Archive
 from reports.document import Cell, Facts, Report, Table, Text
 from reports.documents import outline
 from reports.spreadsheets import csv_bytes
@@ -14,8 +14,6 @@ _ABOUT: Final = (
     "A cell that a spreadsheet could take for a formula begins with an apostrophe that is not part of it; characters "
     "that would act instead of being read are written as escapes. The JSON of this report has the exact text."
 )
-_TIME: Final = (1980, 1, 1, 0, 0, 0)
-_REGULAR_FILE: Final = 0o100644
 
 
 def tables(report: Report) -> dict[str, bytes]:
@@ -34,13 +32,9 @@ def tables(report: Report) -> dict[str, bytes]:
 def archive(report: Report) -> bytes:
     """The same files in one zip, whose bytes depend on nothing else."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as zipped:
+    with Archive(out) as zipped:
         for name, data in tables(report).items():
-            info = zipfile.ZipInfo(name, _TIME)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.create_system = 3
-            info.external_attr = _REGULAR_FILE << 16
-            zipped.writestr(info, data)
+            zipped.add(name, data)
     return out.getvalue()
 
 
