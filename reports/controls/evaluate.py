@@ -112,7 +112,8 @@ class _Judge:
             return "not applicable"
         if "exceptions found" in found:
             return "exceptions found"
-        return "evidenced" if found and set(found) == {"evidenced"} else "not evidenced here"
+        whole = spec.missing is None and bool(found) and set(found) == {"evidenced"}
+        return "evidenced" if whole else "not evidenced here"
 
     def _result(self, framework: Framework, spec: ControlSpec, use: TestUse, asked: Asked) -> TestResult:
         answer = self._answers[asked]

@@ -85,7 +85,8 @@ class Wording(_Strict):
 class ControlSpec(_Strict):
     """A control: what it asks, in own words, and the tests that speak to it; none where this store sees nothing of it.
 
-    ``missing``: what would have to be there, for a control without tests. ``applies_from``: since or from when.
+    ``missing``: what would have to be there besides; a control that has it is never evidenced by its tests alone.
+    ``applies_from``: since or from when.
     """
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ().,/:-]{0,39}\Z")]
