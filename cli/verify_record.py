@@ -1,4 +1,4 @@
-"""``evidence verify --record``: the run is stated in the ledger. The verifier itself writes nothing: this does, after it."""
+"""``evidence verify --record``: a run is stated in the ledger once it is over; the verifier itself writes nothing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _COVERED = (
 def record_run(settings: Settings, report: Report, begun_at: str) -> int | None:
     """Commit a ``verification`` entry and publish; its index, or None where it could not be and the verdict is bad.
 
-    A store that is found tampered is told so all the same where its log can be continued. Where nothing is wrong but the
-    entry cannot be written, the error is raised: whoever asked for it would otherwise believe that it is there.
+    What is found is stated whatever it is, where the log can be continued. Where nothing is wrong but the entry cannot
+    be written, the error is raised: whoever asked for it would otherwise believe that it is there.
     """
     from ledger.clock import utc_now
     from ledger.errors import EvidenceError

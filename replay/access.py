@@ -13,7 +13,6 @@ from ledger.errors import AccessNotRecordedError, EvidenceError, KeyringError, S
 from ledger.settings import Settings
 from ledger.store import Store, record_without_store
 
-
 NOT_STATED: Final = "not stated"
 """The purpose of an access for which nobody gave one."""
 

@@ -66,9 +66,10 @@ def _reason(spec: ControlSpec, verdict: Verdict, missing: list[str]) -> str:
     if verdict == "not applicable" and spec.not_applicable is not None:
         return spec.not_applicable.why
     if verdict == "exceptions found":
-        return " ".join([spec.wording.exceptions or "The exceptions below have to be explained.", *missing])
+        also = ["Besides, not all that its tests look for is here.", *missing] if missing else []
+        return " ".join([spec.wording.exceptions or "The exceptions below have to be explained.", *also])
     if verdict == "evidenced":
-        return spec.wording.evidenced or "All tests below found what they look for, and no exception."
+        return spec.wording.evidenced or "The tests below found what they look for, and no exception."
     rest = [] if spec.missing is None else [f"Missing: {spec.missing}"]
     if not spec.tests:
         return " ".join(["This store holds nothing that speaks to it.", *rest])
