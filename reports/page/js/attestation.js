@@ -5,7 +5,7 @@ const PAYLOAD_TYPE = "application/vnd.in-toto+json";
 
 async function checkAttestation(bag, statement, entries, findings) {
   if (!bag.has(ATTESTATION)) throw new CheckError(TAMPERED, ATTESTATION, "is missing: nobody says that they made this bundle");
-  const envelope = canonical(await bag.read(ATTESTATION, MAX_SMALL));
+  const envelope = jsonObject(await bag.read(ATTESTATION, MAX_SMALL));
   const payload = fromBase64(member(envelope, "payload", "text"));
   const type = member(envelope, "payloadType", "text");
   if (type !== PAYLOAD_TYPE) throw new CheckError(TAMPERED, ATTESTATION, "is not of the type of such statements");
@@ -14,12 +14,14 @@ async function checkAttestation(bag, statement, entries, findings) {
   let isSigned = false;
   for (const one of member(envelope, "signatures", "list")) {
     const key = keys.find((candidate) => candidate.id === member(one, "keyid", "text"));
-    isSigned ||= key !== undefined && (await ed25519Verifies(key.publicKey, signed, fromBase64(member(one, "sig", "text"))));
+    if (!key) continue;
+    isSigned = await ed25519Verifies(key.publicKey, signed, fromBase64(member(one, "sig", "text")));
+    if (!isSigned) throw new CheckError(TAMPERED, ATTESTATION, `the signature by ${key.name} does not verify`);
   }
   if (!isSigned) throw new CheckError(TAMPERED, ATTESTATION, "is signed by no key that the log enrols for bundles");
   const digest = hexOf(sha256(await bag.read(PAYLOAD, MAX_MANIFEST)));
   const subject = [{ name: PAYLOAD, digest: { sha256: digest } }];
-  const value = canonical(payload);
+  const value = jsonObject(payload);
   if (value._type !== "https://in-toto.io/Statement/v1" || !sameValue(value.subject ?? null, subject)) {
     throw new CheckError(TAMPERED, ATTESTATION, "is about another manifest");
   }
@@ -29,4 +31,15 @@ async function checkAttestation(bag, statement, entries, findings) {
     throw new CheckError(TAMPERED, ATTESTATION, "says other things than the bundle");
   }
   findings.count("attestations");
+}
+
+/** A JSON object in any spelling: what is signed here are its bytes. */
+function jsonObject(data) {
+  try {
+    const value = JSON.parse(textOf(data));
+    if (isObject(value)) return value;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new Malformed("no JSON object");
 }

@@ -11,7 +11,6 @@ class SessionsView {
     this.at = 0;
     this.drawHead();
     this.turns = el("div", { class: "turns", id: "turns", tabindex: "0", "aria-label": "Turns" });
-    this.turns.addEventListener("scroll", () => this.onScroll(), { passive: true });
     this.outline = new RowList(24, (event, at) => this.outlineRow(event, at), { "aria-label": "Outline" });
     this.list = new RowList(38, (session) => this.sessionRow(session), { "aria-label": "Sessions" });
     this.find = el("input", { type: "search", placeholder: "Find a session…", "aria-label": "Find a session", oninput: () => this.filter() });
@@ -68,7 +67,9 @@ class SessionsView {
     this.current = session;
     this.search.value = "";
     const at = Math.max(0, session.events.findIndex((event) => event.record === record));
-    const arranged = this.bundle.replay.length ? "Order, gaps and what was in force are arranged by the exporter; each record's bytes are proven." : "Arranged by this page from the record lines: the bundle discloses no content.";
+    const arranged = this.bundle.replay.length
+      ? "Order, gaps and what was in force are arranged by the exporter; each record's bytes are proven."
+      : "Arranged by this page from the record lines.";
     fill(this.about, el("b", { class: "mono" }, shortly(id, 80)), ` ${counted(session.events.length, "event")}, ${session.first ? readTime(session.first) : "time unknown"} to ${session.last ? readTime(session.last) : "time unknown"} UTC. ${arranged}`);
     this.outline.show(session.events);
     this.list.redraw();
@@ -134,10 +135,6 @@ class SessionsView {
       drawn.push(card);
     }
     return drawn;
-  }
-
-  onScroll() {
-    if (!this.playing) return;
   }
 
   step(by) {

@@ -44,7 +44,8 @@ function isBefore(one, other) {
     right again. */
 async function checkLines(bag, name, rows, statement, findings, work) {
   const lines = !rows.length && !bag.has(name) ? [] : await bag.lines(name, MAX_LINE);
-  const places = new Map(rows.map((row, at) => [row.record, at]));
+  const places = new Map();
+  await work.each(rows, (row, place) => places.set(row.record, place));
   let at = 0;
   const wrong = (row, reason) => {
     row.problem = "tampered";
@@ -105,11 +106,12 @@ function checkLine(row, statement) {
 /** Every partition of which rows are shown: their record ids lead to the root that its entry states. */
 async function checkPartitions(bag, population, context, ledger, findings, work) {
   const shown = new Map();
-  for (const row of [...population, ...context]) {
+  const take = (row) => {
     if (!shown.has(row.partition)) shown.set(row.partition, []);
     shown.get(row.partition).push(row);
-    if (work.isDue) await work.pace();
-  }
+  };
+  await work.each(population, take);
+  await work.each(context, take);
   const complete = new Set();
   let done = 0;
   for (const [partition, rows] of [...shown].sort(([one], [other]) => one - other)) {
@@ -137,7 +139,8 @@ async function checkPartition(partition, rows, ledger, findings, work, complete)
   if (!sameValue(member(proof, "ranges", "list"), rangesOf(numbers)) || numbers.at(-1) >= size) {
     throw new CheckError(TAMPERED, name, "is about other rows than those that are shown");
   }
-  const hashes = rows.map((row) => fromHex(row.record));
+  const hashes = [];
+  await work.each(rows, (row) => hashes.push(fromHex(row.record)));
   const given = member(proof, "hashes", "list").map((text) => fromHex(text));
   const root = await rootFromSubset(size, numbers, hashes, given, work);
   if (!root || hexOf(root) !== entry.value.root) {

@@ -33,7 +33,10 @@ function turnCard(event, at, bundle, openRow, search) {
 function partsOf(event, row, search) {
   if (event.parts === null) return el("p", { class: "gone" }, icon("sealed"), "Sealed: drop the grant to open it.");
   const parts = event.parts ?? [];
-  if (!parts.length && !row?.content) {
+  if (!parts.length && row?.content?.length) {
+    return el("div", { class: "part" }, el("div", { class: "side" }, el("span", { class: "role" }, "content"), el("span", { class: "found" }, icon("proven"), "as the source sent it")), longText(readable(new TextDecoder().decode(row.content)), true, search));
+  }
+  if (!parts.length) {
     const [tone, , words, why] = contentState(row ?? {});
     return el("p", { class: tone === "none" ? "quiet" : "gone" }, `${capital(words)}. ${why}`);
   }

@@ -40,7 +40,7 @@ async function checkBody(bundle, findings, work) {
   for (const [rows, name] of [["population", POPULATION], ["context", CONTEXT]]) {
     bundle[rows] = (await findings.guard(name, () => readRows(bag, name, work))) ?? [];
   }
-  bundle.byRecord = new Map([...bundle.population, ...bundle.context].map((row) => [row.record, row]));
+  for (const rows of [bundle.population, bundle.context]) await work.each(rows, (row) => bundle.byRecord.set(row.record, row));
   bundle.shown = await shownRows(bundle, findings, work);
   await findings.guard(RECORDS, () => checkLines(bag, RECORDS, bundle.shown, statement, findings, work));
   await findings.guard(CONTEXT_LINES, () => checkLines(bag, CONTEXT_LINES, bundle.context, statement, findings, work));
