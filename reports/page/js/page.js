@@ -11,7 +11,7 @@ class Page {
     this.openRow = (row) => this.drawer.open(row, this.bundle);
     this.records = new RecordsView(this.openRow);
     this.sessions = new SessionsView(this.openRow);
-    byId("verdict").dataset.title = document.title;
+    byId("banner").dataset.title = document.title;
     for (const [id, words] of TABS) {
       byId("tabs").append(el("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": id, onclick: () => this.openTab(id) }, words));
     }
@@ -131,7 +131,7 @@ class Page {
     if (this.bundle?.statement?.content !== "sealed") throw new UsageError("This grant is for a bundle with sealed content; first drop that.");
     const work = new Work((step, part) => this.tell(step, part));
     const found = await readGrant(grant, this.bundle, Date.now());
-    const opened = await openSealed(this.bundle, found, this.bundle.after, work);
+    const opened = await openSealed(this.bundle, found, this.bundle.proofs, work);
     work.close();
     this.say(`The grant opened the content of ${counted(opened, "record")}. It ends ${readTime(found.expires_at)} UTC.`);
     await this.judge();

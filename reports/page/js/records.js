@@ -67,7 +67,7 @@ class RecordsView {
 
   drawRow(row) {
     const cells = COLUMNS.map(([, cell]) => el("span", {}, cell(row, this.bundle)));
-    return el("div", { class: `row${row.isContext ? " context" : ""}`, "data-record": row.record, onclick: () => this.openRow(row) }, cells);
+    return el("div", { class: `row${row.isContext ? " context" : ""}${row.problem === "tampered" ? " bad" : ""}`, "data-record": row.record, onclick: () => this.openRow(row) }, cells);
   }
 }
 
