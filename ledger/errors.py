@@ -184,6 +184,13 @@ class GrantRefusedError(EvidenceError):
     hint = "Ask whoever exported the bundle for a new grant: `evidence exports grant`."
 
 
+class CountsDifferError(EvidenceError):
+    """Counts of the same records, made in different ways, are not equal."""
+
+    exit_code = 28
+    hint = "See which partition or source differs; `evidence verify --level deep` says whether the store is unchanged."
+
+
 class RequestRefusedError(EvidenceError):
     """The state of a data subject's request, its plan or its approvals do not allow this step."""
 
