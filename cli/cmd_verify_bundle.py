@@ -33,7 +33,7 @@ def verify_bundle(
 
     keys = list(key or ())
     if not keys and pin is None and (config or store):
-        keys = _own_key(config, store)
+        keys = own_key(config, store)
     result = check_bundle(bundle, keys, pin, strict=strict)
     if json:
         emit("verify-bundle", result.as_json())
@@ -42,7 +42,8 @@ def verify_bundle(
     raise typer.Exit(result.exit_code)
 
 
-def _own_key(config: str | None, store: str | None) -> list[str]:
+def own_key(config: str | None, store: str | None) -> list[str]:
+    """The log key beside the configuration that these options name, if it names one."""
     from cli.options import settings_of
 
     settings = settings_of(config, store)

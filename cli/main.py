@@ -26,6 +26,7 @@ from cli import (
     cmd_reconstruct,
     cmd_replay,
     cmd_retention,
+    cmd_sample,
     cmd_seal,
     cmd_sessions,
     cmd_subjects,
@@ -75,6 +76,7 @@ GROUPS: tuple[Group, ...] = (
     cmd_keys.GROUP,
     cmd_mentions.GROUP,
     cmd_retention.GROUP,
+    cmd_sample.GROUP,
     cmd_subjects.GROUP,
 )
 """Commands of two words; each module holds the table of its own."""

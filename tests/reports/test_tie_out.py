@@ -64,8 +64,7 @@ def test_a_period_without_records_ties_at_nothing(looked: Looked) -> None:
 
 
 def chosen(looked: Looked, selection: Selection) -> list[Chosen]:
-    catalog, published = looked
-    return [row for _, rows in choose(catalog, selection, published.checkpoint.size, complete=False) for row in rows]
+    return [row for _, rows in choose(looked[0], selection, complete=False) for row in rows]
 
 
 def selections(catalog: Catalog, session: str) -> dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], bool]]]:
