@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.options import ConfigOption, JsonOption, StoreOption
-from cli.output import emit, say
+from cli.output import count, emit, say
+
+if TYPE_CHECKING:
+    from reports.bundle_check import Result
 
 EXAMPLE = "Example: evidence verify-bundle bundle.zip --key log.vkey"
 
@@ -19,6 +22,9 @@ def verify_bundle(
         list[str] | None, typer.Option(help="The log's public key that you hold, or a file with it.")
     ] = None,
     pin: Annotated[Path | None, typer.Option(help="The checkpoint that you verified last.")] = None,
+    grant: Annotated[
+        Path | None, typer.Option(help="A grant: opens the sealed content of a revocable bundle, and checks it.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 6 where the bundle cannot be tied to a pin.")] = False,
     store: StoreOption = None,
     config: ConfigOption = None,
@@ -35,11 +41,29 @@ def verify_bundle(
     if not keys and pin is None and (config or store):
         keys = own_key(config, store)
     result = check_bundle(bundle, keys, pin, strict=strict)
+    opening = _open(bundle, grant, result) if grant is not None else None
     if json:
-        emit("verify-bundle", result.as_json())
+        emit("verify-bundle", result.as_json() | ({"grant": opening} if grant is not None else {}))
     else:
         say("\n".join(printable(line) for line in report(result).splitlines()))
+        if grant is not None:
+            say(_opened(opening))
     raise typer.Exit(result.exit_code)
+
+
+def _open(bundle: Path, grant: Path, result: Result) -> dict[str, Any] | None:
+    """What the grant opened; what does not fit is added to the result."""
+    from reports.sealed_bundle import open_sealed
+
+    opening = open_sealed(bundle, grant, result)
+    return None if opening is None else opening._asdict()
+
+
+def _opened(opening: dict[str, Any] | None) -> str:
+    if opening is None:
+        return "grant: nothing was opened, since the bundle is not whole"
+    closed = f"; no key in the grant for {opening['closed']:,}" if opening["closed"] else ""
+    return f"grant until {opening['expires_at']}: {count(opening['opened'], 'content')} opened and checked{closed}"
 
 
 def own_key(config: str | None, store: str | None) -> list[str]:

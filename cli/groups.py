@@ -19,18 +19,25 @@ class Subcommand(NamedTuple):
 
 
 class Group(NamedTuple):
-    """First word, what it is in a list, and its commands. ``default``: which one options without a second word mean."""
+    """First word, what it is in a list, and its commands.
+
+    ``alone``: what the first word does without a second. ``default``: which command options without a second word mean.
+    """
 
     name: str
     words: str
     commands: Sequence[Subcommand]
+    alone: Subcommand | None = None
     default: str | None = None
 
     def typer(self) -> typer.Typer:
-        """The group as typer takes it. Without a second word it prints its help."""
-        made = typer.Typer(
-            name=self.name, cls=_parser(self.default), help=self.words, no_args_is_help=True, rich_markup_mode=None
-        )
+        """The group as typer takes it. Without a second word it prints its help, unless it means something alone."""
+        if self.alone is None:
+            parser = _parser(self.default)
+            made = typer.Typer(name=self.name, cls=parser, help=self.words, no_args_is_help=True, rich_markup_mode=None)
+        else:
+            made = typer.Typer(name=self.name, rich_markup_mode=None)
+            made.callback(invoke_without_command=True, epilog=self.alone.example)(self.alone.function)
         for name, function, example, words in self.commands:
             made.command(name, epilog=example, short_help=words)(function)
         return made

@@ -16,6 +16,7 @@ from cli import (
     cmd_breach,
     cmd_dsar,
     cmd_export,
+    cmd_exports,
     cmd_hold,
     cmd_ingest,
     cmd_init,
@@ -72,6 +73,7 @@ COMMANDS = (
 
 GROUPS: tuple[Group, ...] = (
     cmd_dsar.GROUP,
+    cmd_exports.GROUP,
     cmd_hold.GROUP,
     cmd_keys.GROUP,
     cmd_mentions.GROUP,

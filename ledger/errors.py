@@ -170,20 +170,6 @@ class MissingObjectError(EvidenceError):
     hint = "Check that the store is the right one and complete; `evidence verify` names what is lost."
 
 
-class TimestampError(EvidenceError):
-    """The timestamp authority cannot be reached, refused, or answered with what does not verify."""
-
-    exit_code = 26
-    hint = "Check tsa_url and tsa_roots, then run the command again: nothing was handed out."
-
-
-class GrantRefusedError(EvidenceError):
-    """A grant is not given, or does not open this bundle: it has expired, is of another export, or is not signed."""
-
-    exit_code = 27
-    hint = "Ask whoever exported the bundle for a new grant: `evidence exports grant`."
-
-
 class CountsDifferError(EvidenceError):
     """Counts of the same records, made in different ways, are not equal."""
 
@@ -196,3 +182,17 @@ class RequestRefusedError(EvidenceError):
 
     exit_code = 30
     hint = "See `evidence dsar show` for what happened to the request so far."
+
+
+class TimestampError(EvidenceError):
+    """The timestamp authority cannot be reached, refused, or answered with what does not verify."""
+
+    exit_code = 31
+    hint = "Check tsa_url and tsa_roots, then run the command again: nothing was handed out."
+
+
+class GrantRefusedError(EvidenceError):
+    """A grant is not given, or does not open this bundle: it has expired, is of another export, or is not signed."""
+
+    exit_code = 32
+    hint = "Ask whoever exported the bundle for a new grant: `evidence exports grant`."

@@ -6,49 +6,51 @@ of which it holds a copy, checks it. First it is decided which rows are shown, t
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-from ledger import canonical, merkle
+from ledger import canonical
 from ledger.access import Receipt
 from ledger.checkpoints import Checkpoint
-from ledger.errors import NotFoundError, TamperedError, UnverifiableError, UsageError
-from ledger.history import Entry
 from ledger.store import Store
-from replay.catalog import Catalog
-from reports import bundle_words
+from replay.catalog import Catalog, as_of
+from reports import attestation, timestamping
+from reports.bundle_content import ContentGrant as ContentGrant
 from reports.bundle_content import Contents
-from reports.bundle_log import add_checkpoint, add_entries, add_pinned
-from reports.bundle_records import Lines, population_csv
+from reports.bundle_log import LogFiles
+from reports.bundle_plan import Plan, check_published, plan_bundle
+from reports.bundle_records import Lines, Table
+from reports.bundle_replay import Replay
 from reports.bundle_rows import store_rows
+from reports.bundle_statement import accesses_jsonl, entries_jsonl, predicate, statement
 from reports.bundle_writer import BundleWriter, add_tools
-from reports.published import Proofs, Published, as_of, in_hex, proof_name, publish_all, read_published, role_entries
-from reports.selecting import COMPLETE, Part, choose, ranges, read
+from reports.exports import Outgoing, Words, record_export
+from reports.published import as_of as report_as_of
+from reports.published import publish_all, read_published
+from reports.sampling import SamplingRequest, population_csv
+from reports.selecting import read
 from reports.selection import PeriodSelection, Selection, SessionSelection
 
-TYPE: Final = "evidence/bundle/2"
 _HERE: Final = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class ContentGrant:
-    """Leave to put content into a bundle: the receipt of an access record that was made durable first."""
-
-    receipt: Receipt
+_UNSAID: Final = Words("not stated", {})
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a bundle is to hold beside the records of the selection.
+    """What a bundle is to hold beside the records of the selection, and what is said of it.
 
     ``complete``: show that no record of the selection is missing; None: where that is the selection's habit (a period).
-    ``at``: as of an earlier published checkpoint of this size.
+    ``at``: as of an earlier published checkpoint of this size. ``sampling``: show the lines of a sample alone.
+    ``said``: why, for whom, and what was asked for: sealed beside the ledger's entry.
     """
 
     complete: bool | None = None
     at: int | None = None
+    sampling: SamplingRequest | None = None
+    said: Words = _UNSAID
 
 
 PLAIN: Final = Order()
@@ -81,180 +83,137 @@ def export_bundle(
     pinned: Checkpoint | None = None,
     recipient: str | None = None,
     order: Order = PLAIN,
+    receipt: Receipt | None = None,
 ) -> ExportSummary:
     """Write a bundle to ``out`` and record the export in the ledger; what returns has been recorded.
 
     Write to a scratch file and give it its name only after this returned: no record, no bundle. ``pinned``: a
     checkpoint that the auditor holds; the bundle then proves that it continues it. ``recipient``: the reference of
-    whoever it is for (reports.recipients), which the ledger's entry alone states.
+    whoever it is for (reports.recipients), which the ledger's entry alone states. ``receipt``: of an access record,
+    where there is no ``content`` that has one: leave to read who looked at these records.
     Raises NotFoundError for an empty selection, TamperedError or LostError where the store is not what its ledger
     says, UnverifiableError for records that are not published yet, UsageError for what is too large for one bundle,
-    AccessNotRecordedError for content without a receipt.
+    AccessNotRecordedError for content without a receipt, ConfigError where no key signs bundles.
     """
+    signer = store.signer("bundle")
     published = publish_all(store) if order.at is None else read_published(store, order.at)
-    with BundleWriter(out) as writer:
-        export = _Export(store, catalog, writer, published, content, selection, order)
-        summary = export.write(pinned)
+    catalog.sync()
+    if order.at is None:
+        check_published(catalog, selection, published.checkpoint.size)
+    receipt = content.receipt if content is not None else receipt
+    with as_of(catalog, published.checkpoint.size) as bounded:
+        plan = plan_bundle(
+            bounded, published, selection, complete=order.complete, wanted=order.sampling, receipt=receipt
+        )
+        with BundleWriter(out, core=True) as writer:
+            export = _Export(bounded, writer, plan, content)
+            export.write_payload(pinned)
+            manifest = writer.seal(report_as_of(store, published))
+            signed = attestation.envelope(attestation.statement(manifest, predicate(plan, content)), signer)
+            writer.tag(attestation.FILE, signed)
+            token = timestamping.timestamp(store.settings, signed)
+            if token is not None:
+                writer.tag(timestamping.FILE, token)
+            add_tools(writer, (_HERE / "bundle_readme.txt").read_bytes())
+            writer.finish()
+    summary = export.summary
     summary.sha256, summary.size = writer.sha256, writer.size
-    body = _entry(selection, content, summary, recipient)
-    if not isinstance(selection, (PeriodSelection, SessionSelection)):
-        body["rows"] = store_rows(store, export.parts)
-    summary.entry = store.append([("export", body)])[0].index
+    outgoing = _outgoing(store, plan, content, summary, recipient)
+    summary.entry = record_export(store, outgoing, order.said).index
     return summary
 
 
-def _entry(
-    selection: Selection, content: ContentGrant | None, summary: ExportSummary, recipient: str | None
-) -> dict[str, Any]:
-    """The export's ledger entry. The bundle's digest says nothing of its content: row keys, random, are hashed too."""
-    return {
-        "bundle": {"sha256": summary.sha256, "size": summary.size},
-        "checkpoint_size": summary.checkpoint_size,
-        "contents": dict(summary.contents),
-        "partitions": summary.partitions,
-        "records": summary.records,
-        "selection": selection.as_json(),
-        "with_content": content is not None,
-        **({} if recipient is None else {"recipient": recipient}),
-    }
+def _outgoing(
+    store: Store, plan: Plan, content: ContentGrant | None, summary: ExportSummary, recipient: str | None
+) -> Outgoing:
+    """The export as its ledger entry states it.
+
+    The bundle's digest says nothing of what is in it: what is random, and what takes a key to sign, is hashed too.
+    """
+    told = isinstance(plan.selection, (PeriodSelection, SessionSelection)) and plan.sample is None
+    revocable = content is not None and content.export is not None
+    return Outgoing(
+        sha256=summary.sha256,
+        size=summary.size,
+        checkpoint_size=summary.checkpoint_size,
+        selection=plan.selection.as_json(),
+        partitions=summary.partitions,
+        records=summary.records,
+        contents=summary.contents,
+        with_content=content is not None,
+        revocable=revocable,
+        export=content.export if content is not None else None,
+        rows=None if told and not revocable else store_rows(store, plan.parts),
+        recipient=recipient,
+    )
 
 
 class _Export:
-    """One export under way: decides what is shown, then writes partitions one by one, then what they have in common."""
+    """The payload of one bundle under way."""
 
-    def __init__(
-        self,
-        store: Store,
-        catalog: Catalog,
-        writer: BundleWriter,
-        published: Published,
-        content: ContentGrant | None,
-        selection: Selection,
-        order: Order,
-    ) -> None:
-        self._store = store
+    def __init__(self, catalog: Catalog, writer: BundleWriter, plan: Plan, content: ContentGrant | None) -> None:
         self._catalog = catalog
         self._writer = writer
-        self._published = published
+        self._plan = plan
         self._content = content
-        self._selection = selection
-        self._size = published.checkpoint.size
-        self._proofs = Proofs(store.history, published)
-        self._entries: dict[int, Entry] = {}
-        self.parts: list[Part] = []
-        self._summary = ExportSummary(checkpoint_size=self._size, whole=_is_whole(selection, order))
-
-    def write(self, pinned: Checkpoint | None) -> ExportSummary:
-        """Every file of the bundle."""
-        self.parts = self._parts()
-        add_checkpoint(self._writer, self._published)
-        add_pinned(self._writer, self._store.history, pinned, self._published.checkpoint)
-        self._writer.add("population.csv", population_csv(self.parts))
-        with Lines() as lines:
-            for part in self.parts:
-                self._write_part(part, lines)
-            lines.add_to(self._writer)
-        self._write_entries()
-        self._writer.add("bundle.json", canonical.encode(self._statement()))
-        self._writer.seal(as_of(self._store, self._published))
-        add_tools(self._writer, (_HERE / "bundle_readme.txt").read_bytes())
-        self._writer.finish()
-        return self._summary
-
-    def _parts(self) -> list[Part]:
-        whole, parts = self._summary.whole, []
-        for entry, found in choose(self._catalog, self._selection, self._size, complete=whole):
-            part = Part(entry, [item.row for item in found], [item.record for item in found])
-            if whole:
-                selected = set(part.rows)
-                others = (row for row in range(entry.value["rows"]) if row not in selected)
-                part.context = dict.fromkeys(others, COMPLETE)
-            parts.append(part)
-        self._summary.population = sum(len(part.rows) for part in parts)
-        if not self._summary.population:
-            raise NotFoundError("no record is in this selection", hint="List sessions: `evidence sessions`.")
-        return parts
-
-    def _write_part(self, part: Part, lines: Lines) -> None:
-        entry, rows = part.entry, part.entry.value["rows"]
-        texts, leaves = read(self._catalog, entry)
-        if [leaves[row] for row in part.rows] != part.ids:
-            path = entry.value["events"]["path"]
-            raise TamperedError(f"{path} changed while it was exported", path=path)
-        shown = part.shown
-        extra = {
-            "_": "evidence/subset-proof/1",
-            "entry": entry.index,
-            "hashes": in_hex(merkle.subset_proof(leaves, shown)),
-            "ranges": ranges(shown),
-            "rows": rows,
-        }
-        self._entries[entry.index] = entry
-        self._writer.add(proof_name(entry.index), self._proofs.of(entry.index, canonical.encode(extra)))
-        lines.take(part, texts, leaves)
-        self._summary.partitions += 1
-        self._summary.complete_partitions += len(shown) == rows
-        self._summary.records += len(part.rows)
-        self._summary.context += len(part.context)
-        if self._content is not None and part.rows:
-            contents = Contents(self._store, self._content.receipt, self._explain)
-            self._summary.contents += contents.write(self._writer, lines, part, leaves)
-
-    def _explain(self, index: int) -> None:
-        """The entry that says why content is gone, altered or withheld: else the bundle would show it as lost."""
-        if index >= self._size:
-            raise UnverifiableError(
-                "what explains missing content came after the checkpoint", hint="Export as of the newest checkpoint."
-            )
-        self._entries[index] = self._store.history.entries[index]
-
-    def _write_entries(self) -> None:
-        history = self._store.history
-        with_rows = set(self._entries)
-        self._entries |= {entry.index: entry for entry in role_entries(history, self._size)}
-        proven = self._entries.keys() - with_rows
-        if self._summary.whole:
-            # The root over all of them is the proof.
-            self._entries, proven = dict(enumerate(history.entries[: self._size])), set()
-        add_entries(self._writer, self._proofs, self._entries.values(), proven)
-
-    def _statement(self) -> dict[str, Any]:
-        checkpoint, summary = self._published.checkpoint, self._summary
-        sort = {
-            "whole": summary.whole,
-            "evaluated": self._selection.evaluated,
-            "content": self._content is not None,
-            "sampled": False,
-        }
-        return {
-            "_": TYPE,
-            "checkpoint": {"origin": checkpoint.origin, "root": checkpoint.root.hex(), "size": checkpoint.size},
-            "completeness": "whole" if summary.whole else "shown",
-            "content": "none" if self._content is None else "disclosed",
-            "counts": {
-                "complete_partitions": summary.complete_partitions,
-                "contents": dict(summary.contents),
-                "context": summary.context,
-                "entries": len(self._entries),
-                "partitions": summary.partitions,
-                "population": summary.population,
-                "records": summary.records,
-            },
-            "not_proven": bundle_words.not_proven(**sort, ended=bool(summary.contents.keys() - {"verified"})),
-            "origin": checkpoint.origin,
-            "proven": bundle_words.proven(**sort),
-            "sampled": False,
-            "selection": self._selection.as_json(),
-            "store": self._store.history.store,
-        }
-
-
-def _is_whole(selection: Selection, order: Order) -> bool:
-    """Whether the bundle shows that nothing of the selection is missing. Raises UsageError where it cannot."""
-    if order.complete is None:
-        return isinstance(selection, PeriodSelection)
-    if order.complete and not selection.evaluated:
-        raise UsageError(
-            f"that nothing of a {selection.kind} is missing cannot be shown: lines do not say that they belong to it"
+        self._log = LogFiles(catalog.store.history, plan.published)
+        self.summary = ExportSummary(
+            checkpoint_size=plan.published.checkpoint.size,
+            population=len(plan.population),
+            records=plan.records,
+            context=sum(len(part.context) for part in plan.parts),
+            whole=plan.whole,
         )
-    return order.complete
+
+    def write_payload(self, pinned: Checkpoint | None) -> None:
+        """Every file under ``data/``."""
+        plan, writer = self._plan, self._writer
+        self._log.add_checkpoint(writer, pinned)
+        writer.add("population.csv", population_csv(plan.population))
+        if plan.sample is not None:
+            writer.add("sampling.json", plan.sample.sampling_json())
+            writer.add("sample.csv", plan.sample.sample_csv())
+        self._write_parts({} if self._content is None else self._write_replay(self._content))
+        in_full = self._content is not None and self._content.export is None
+        writer.add("accesses.jsonl", accesses_jsonl(plan.accesses, in_full=in_full))
+        writer.add("erasures.jsonl", entries_jsonl(plan.endings))
+        writer.add("holds.jsonl", entries_jsonl(plan.holds))
+        for entry in (*plan.endings, *plan.holds):
+            self._log.need(entry.index)
+        entries = self._log.add_entries(writer, every=plan.whole)
+        said = statement(plan, self._catalog.store.history.store, self._content, self.summary, entries)
+        writer.add("bundle.json", canonical.encode(said))
+
+    def _write_replay(self, content: ContentGrant) -> dict[bytes, bytes]:
+        """``replay.jsonl``; for sealed content the parts of each record, which are not in it."""
+        sealed: dict[bytes, bytes] = {}
+        with self._writer.open("replay.jsonl") as out:
+            for event in Replay(self._catalog, content.receipt, self._plan.parts).events():
+                if content.export is not None:
+                    sealed[bytes.fromhex(event["record"])] = canonical.encode(event["parts"])
+                    event |= {"notes": [], "parts": None}
+                out.write(canonical.encode(event) + b"\n")
+        return sealed
+
+    def _write_parts(self, replay_parts: dict[bytes, bytes]) -> None:
+        lines, table = Lines(), Table()
+        contents = None
+        if self._content is not None:
+            contents = Contents(self._catalog, self._content, self._log.explain, replay_parts)
+        for part in self._plan.parts:
+            texts, leaves = read(self._catalog, part.entry)
+            self._log.add_shown(self._writer, part, leaves)
+            lines.take(part, texts, leaves)
+            table.take(part, texts, leaves)
+            if contents is not None and part.lined:
+                contents.write(self._writer, lines, part, leaves)
+            self.summary.partitions += 1
+            self.summary.complete_partitions += len(part.shown) == part.entry.value["rows"]
+        lines.add_to(self._writer)
+        self._writer.add("records.parquet", table.bytes())
+        self.summary.contents = contents.states if contents is not None else Counter()
+
+
+def new_reference() -> str:
+    """A reference for an export whose content is sealed."""
+    return secrets.token_hex(16)

@@ -3,59 +3,80 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any
 
 from ledger import canonical
 from ledger.access import Receipt
 from ledger.errors import TamperedError
 from ledger.revealed import Revealed
-from ledger.store import Store
+from replay.catalog import Catalog
+from reports import sealed_content
 from reports.archive import Hashed
 from reports.bundle_records import Lines
 from reports.bundle_writer import BundleWriter
-from reports.selecting import Part, ranges
-
-_ROWS_AT_ONCE: Final = 4096
-"""Rows whose content is opened together, about a row group: bounds what is decrypted at a time."""
+from reports.selecting import Part, batches
 
 
+@dataclass(frozen=True)
+class ContentGrant:
+    """Leave to put content into a bundle: the receipt of an access record that was made durable first.
+
+    ``export``: seal what is put in, under this reference (32 hex) of the export, so that it takes a grant to open it.
+    """
+
+    receipt: Receipt
+    export: str | None = None
+
+
+@dataclass
 class Contents:
-    """Opens the content of records and writes it. ``explain`` is told of each entry that says why some is not there."""
+    """Opens the content of records and writes it. ``explain`` is told of each entry that says why some is not there.
 
-    def __init__(self, store: Store, receipt: Receipt, explain: Callable[[int], None]) -> None:
-        self._store = store
-        self._receipt = receipt
-        self._explain = explain
+    ``parts``: how each record is arranged for replay, by its id: sealed beside its content.
+    """
 
-    def write(self, writer: BundleWriter, lines: Lines, part: Part, leaves: Sequence[bytes]) -> Counter[str]:
-        """The contents of a partition's selected rows, one after the other; how many are in which state.
+    catalog: Catalog
+    grant: ContentGrant
+    explain: Callable[[int], None]
+    parts: Mapping[bytes, bytes] = field(default_factory=dict)
+    states: Counter[str] = field(default_factory=Counter)
+
+    def write(self, writer: BundleWriter, lines: Lines, part: Part, leaves: Sequence[bytes]) -> None:
+        """The contents of a partition's selected rows, one after the other.
 
         Where none of them can be opened, there is no file of contents.
         """
-        states: Counter[str] = Counter()
-        listed, offset = lines.file("content.jsonl"), 0
+        listed, offset = [], 0
         with ExitStack() as stack:
             out: Hashed | None = None
             for row, item in self._opened(part):
                 if item.record != leaves[row]:
                     path = part.entry.value["events"]["path"]
                     raise TamperedError(f"row {row} of {path} changed while it was exported", path=path)
-                stated: dict[str, Any] = {"partition": part.entry.index, "record": item.record.hex(), "row": row}
-                stated["state"] = item.state
+                stated = {"partition": part.entry.index, "record": item.record.hex(), "row": row, "state": item.state}
                 if item.bytes is not None and item.row_key is not None:
+                    data, key = self._shown(item, item.bytes, item.row_key)
                     out = out or stack.enter_context(writer.open(f"content/{part.entry.index}.bin"))
-                    stated |= {"offset": offset, "row_key": item.row_key.hex(), "size": len(item.bytes)}
-                    offset += out.write(item.bytes)
+                    stated |= {"offset": offset, "size": len(data), **key}
+                    offset += out.write(data)
                 if item.entry is not None:
-                    self._explain(item.entry)
-                states[item.state] += 1
-                listed.write(canonical.encode(stated) + b"\n")
-        return states
+                    self.explain(item.entry)
+                self.states[item.state] += 1
+                listed.append(canonical.encode(stated) + b"\n")
+        lines.write("content.jsonl", listed)
+
+    def _shown(self, item: Revealed, content: bytes, row_key: bytes) -> tuple[bytes, dict[str, Any]]:
+        """What stands in the file, and what its line says of a key."""
+        if self.grant.export is None:
+            return content, {"row_key": row_key.hex()}
+        parts = self.parts.get(item.record, b"[]")
+        return sealed_content.seal(bytes.fromhex(self.grant.export), item.record, row_key, parts, content), {}
 
     def _opened(self, part: Part) -> Iterator[tuple[int, Revealed]]:
-        for first, number in ranges(part.rows):
-            for start in range(first, first + number, _ROWS_AT_ONCE):
-                rows = range(start, min(start + _ROWS_AT_ONCE, first + number))
-                yield from zip(rows, self._store.reveal(self._receipt, part.entry.value, rows), strict=True)
+        store, entry = self.catalog.store, part.entry.value
+        path = self.catalog.mirror.path(entry)
+        for rows in batches(part.lined):
+            yield from zip(rows, store.reveal(self.grant.receipt, entry, rows, path), strict=True)

@@ -1,66 +1,105 @@
-"""The records of a bundle: the population as a table of ids, lines byte for byte, and what is shown beside them."""
+"""The records of a bundle: lines byte for byte, and the same records typed, as a view for tools that want a table."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
-from typing import BinaryIO, Final, Self
+import io
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ledger import records
 from reports.bundle_writer import BundleWriter
+from reports.sampling import POPULATION
 from reports.selecting import Part
 
-HEADER: Final = b"partition,row,record,stratum\n"
-
-
-def population_csv(parts: Iterable[Part]) -> bytes:
-    """``population.csv``: every row of the selection with its id, in the order of the log."""
-    rows = [
-        f"{part.entry.index},{row},{record.hex()},\n"
-        for part in parts
-        for row, record in zip(part.rows, part.ids, strict=True)
-    ]
-    return HEADER + "".join(rows).encode()
+_HEADER: Final = ",".join(POPULATION).encode() + b"\n"
+_PLACE: Final = pa.schema([("partition", pa.int64()), ("row", pa.int64()), ("record", pa.string())])
+_SCHEMA: Final = pa.schema([*_PLACE, *records.DERIVED])
 
 
 class Lines:
-    """Files of lines that grow together, partition by partition, on disk until an archive takes them one by one."""
+    """Files that grow together, partition by partition, until an archive takes them one by one.
+
+    Packed, in memory: nothing of a bundle is on a disk but in the bundle itself.
+    """
 
     NAMES: Final = ("records.jsonl", "content.jsonl", "context.csv", "context.jsonl")
 
     def __init__(self) -> None:
-        self._files: dict[str, BinaryIO] = {}
+        self._files: dict[str, _Packed] = {}
 
-    def __enter__(self) -> Self:
-        self._open = ExitStack()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
-
-    def file(self, name: str) -> BinaryIO:
-        """One of the files, made when it is first asked for."""
-        if name not in self._files:
-            self._files[name] = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
-        return self._files[name]
+    def write(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Append to one of the files."""
+        self._files.setdefault(name, _Packed()).write(b"".join(pieces))
 
     def take(self, part: Part, lines: Sequence[bytes], leaves: Sequence[bytes]) -> None:
         """The shown lines of a partition."""
-        if part.rows:
-            self.file("records.jsonl").writelines(lines[row] + b"\n" for row in part.rows)
+        if part.lined:
+            self.write("records.jsonl", (lines[row] + b"\n" for row in part.lined))
         if part.context:
-            rows = sorted(part.context)
-            self.file("context.jsonl").writelines(lines[row] + b"\n" for row in rows)
-            table = self.file("context.csv")
-            table.write(b"" if table.tell() else HEADER)
-            index = part.entry.index
-            table.writelines(f"{index},{row},{leaves[row].hex()},{part.context[row]}\n".encode() for row in rows)
+            rows, index = sorted(part.context), part.entry.index
+            self.write("context.jsonl", (lines[row] + b"\n" for row in rows))
+            header = () if "context.csv" in self._files else (_HEADER,)
+            stated = (f"{index},{row},{leaves[row].hex()},{part.context[row]}\n".encode() for row in rows)
+            self.write("context.csv", (*header, *stated))
 
     def add_to(self, writer: BundleWriter) -> None:
         """All files as payload of a bundle."""
         for name in self.NAMES:
             if name in self._files:
-                self._files[name].seek(0)
                 with writer.open(name) as out:
-                    shutil.copyfileobj(self._files[name], out, 1 << 20)
+                    for piece in self._files[name].pieces():
+                        out.write(piece)
+
+
+class _Packed:
+    """Bytes that are kept deflated until they are read, once."""
+
+    def __init__(self) -> None:
+        self._packer = zlib.compressobj(1)
+        self._kept: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self._kept.append(self._packer.compress(data))
+
+    def pieces(self) -> Iterator[bytes]:
+        unpacker = zlib.decompressobj()
+        for packed in (*self._kept, self._packer.flush()):
+            yield unpacker.decompress(packed)
+        yield unpacker.flush()
+
+
+class Table:
+    """``records.parquet``: where each record stands, and the typed columns that follow from its line."""
+
+    def __init__(self) -> None:
+        self._out = io.BytesIO()
+        self._writer = pq.ParquetWriter(self._out, _SCHEMA, compression="zstd", version="2.6")
+
+    def take(self, part: Part, lines: Sequence[bytes], leaves: Sequence[bytes]) -> None:
+        """The shown records of a partition."""
+        rows = part.lined
+        blocks = [
+            _block(part.entry.index, rows[start : start + records.BLOCK], lines, leaves)
+            for start in range(0, len(rows), records.BLOCK)
+        ]
+        if blocks:
+            self._writer.write_table(pa.Table.from_batches(blocks))
+
+    def bytes(self) -> bytes:
+        """The whole file."""
+        self._writer.close()
+        return self._out.getvalue()
+
+
+def _block(partition: int, rows: Sequence[int], lines: Sequence[bytes], leaves: Sequence[bytes]) -> pa.RecordBatch:
+    place = [
+        pa.array([partition] * len(rows), pa.int64()),
+        pa.array(rows, pa.int64()),
+        pa.array([leaves[row].hex() for row in rows], pa.string()),
+    ]
+    typed = records.derive(records.read_lines([lines[row] for row in rows]))
+    return pa.record_batch([*place, *typed], schema=_SCHEMA)

@@ -15,8 +15,8 @@ Runs = dict[int, list[list[int]]]
 
 
 def store_rows(store: Store, parts: Sequence[Part]) -> dict[str, Any]:
-    """Keep the selected rows of an export as a blob; the entry's ``rows``. Numbers alone: nothing personal."""
-    listed = [{"partition": part.entry.index, "ranges": ranges(part.rows)} for part in parts if part.rows]
+    """Keep which rows of its selection an export shows as a blob; the entry's ``rows``. Numbers: nothing personal."""
+    listed = [{"partition": part.entry.index, "ranges": ranges(part.lined)} for part in parts if part.lined]
     data = entries.canonical_bytes(listed)
     digest = entries.sha256(data)
     store.objects.put_if_absent(entries.blob_path(digest), data)

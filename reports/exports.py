@@ -1,4 +1,4 @@
-"""The register of exports, which bundles were handed out: the ledger has numbers and references, a sealed note words.
+"""The register of exports, which bundles were outgoing out: the ledger has numbers and references, a sealed note words.
 
 No record, no bundle: a file gets its name only after ``record_export`` has returned.
 """
@@ -7,27 +7,19 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from ledger import canonical, entries, entry_shapes
 from ledger.access import Receipt
-from ledger.errors import (
-    FormatError,
-    LostError,
-    MissingObjectError,
-    NotFoundError,
-    StorageError,
-    TamperedError,
-    UsageError,
-)
+from ledger.errors import FormatError, NotFoundError, TamperedError, UsageError
 from ledger.history import Entry
 from ledger.recording import NewRecord, record, words
 from ledger.store import Store
 from replay import access
+from reports.bundle_rows import read_rows
 
 ABOUT: Final = "export"
 _PURPOSE: Final = "export-digest"
@@ -36,11 +28,11 @@ _IN_WORDS: Final = frozenset({"query"})
 """Selections whose words can name a person: the entry has their type and period, the sealed note the words."""
 
 
-class HandedOut(NamedTuple):
-    """A bundle that is about to be handed out, as its ledger entry states it: nothing here may name a person.
+class Outgoing(NamedTuple):
+    """A bundle that is about to be outgoing out, as its ledger entry states it: nothing here may name a person.
 
-    ``rows``: by the index of the partition's entry, which of its rows the bundle holds in ``data/records.jsonl``; for a
-    revocable bundle, and where the selection's words are not in the entry. ``export``: the reference in a revocable
+    ``rows``: the blob that lists the rows (reports.bundle_rows), for a revocable bundle and where the entry does not
+    have all of the selection. ``export``: the reference in a revocable
     bundle, made beforehand since content is sealed under it. ``recipient``: a reference (reports.recipients).
     """
 
@@ -54,7 +46,7 @@ class HandedOut(NamedTuple):
     with_content: bool
     revocable: bool = False
     export: str | None = None
-    rows: Mapping[int, Sequence[int]] | None = None
+    rows: Mapping[str, Any] | None = None
     recipient: str | None = None
 
 
@@ -84,39 +76,32 @@ class _Note(msgspec.Struct, frozen=True):
     recipient: str | None = None
 
 
-class _Rows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows of one partition in a blob; ``rows`` are ranges [first, last]."""
-
-    partition: entry_shapes.Count
-    rows: list[entry_shapes.Range]
-
-
-def record_export(store: Store, handed: HandedOut, said: Words) -> Entry:
+def record_export(store: Store, outgoing: Outgoing, said: Words) -> Entry:
     """Record an export: its entry, and in the same commit the sealed note that the entry names; durable on return.
 
     The note is owned by the export's own reference. Raises what appending raises, UsageError for words that are no
     Unicode.
     """
-    reference = handed.export or secrets.token_hex(16)
+    reference = outgoing.export or secrets.token_hex(16)
     body = {
-        "bundle": {"sha256": handed.sha256, "size": handed.size},
-        "checkpoint_size": handed.checkpoint_size,
-        "contents": dict(handed.contents),
+        "bundle": {"sha256": outgoing.sha256, "size": outgoing.size},
+        "checkpoint_size": outgoing.checkpoint_size,
+        "contents": dict(outgoing.contents),
         "export": reference,
-        "partitions": handed.partitions,
-        "records": handed.records,
-        "revocable": handed.revocable,
-        "selection": _stated(handed.selection),
-        "with_content": handed.with_content,
-        **({} if handed.recipient is None else {"recipient": handed.recipient}),
-        **({} if handed.rows is None else {"rows": _keep_rows(store, handed.rows)}),
+        "partitions": outgoing.partitions,
+        "records": outgoing.records,
+        "revocable": outgoing.revocable,
+        "selection": _stated(outgoing.selection),
+        "with_content": outgoing.with_content,
+        **({} if outgoing.recipient is None else {"recipient": outgoing.recipient}),
+        **({} if outgoing.rows is None else {"rows": dict(outgoing.rows)}),
     }
-    if handed.rows is None and (handed.revocable or body["selection"] != dict(handed.selection)):
+    if outgoing.rows is None and (outgoing.revocable or outgoing.selection["type"] in _IN_WORDS):
         raise UsageError("an export that its selection does not tell states its rows")
     content = words(
         about=ABOUT,
         asked=dict(said.asked),
-        bundle_mac=_mac(store, handed.sha256),
+        bundle_mac=_mac(store, outgoing.sha256),
         operator=access.who(),
         purpose=said.purpose,
         **({} if said.recipient is None else {"recipient": said.recipient}),
@@ -136,15 +121,6 @@ def _mac(store: Store, sha256: str) -> str:
     mac = store.keyring.secret_mac(_PURPOSE)
     mac.update(bytes.fromhex(sha256))
     return mac.hexdigest()
-
-
-def _keep_rows(store: Store, rows: Mapping[int, Sequence[int]]) -> dict[str, Any]:
-    listed = [{"partition": index, "rows": entry_shapes.runs(rows[index])} for index in sorted(rows)]
-    data = canonical.encode(listed)
-    digest = entries.sha256(data)
-    if not store.objects.put_if_absent(entries.blob_path(digest), data):
-        raise StorageError("a blob with other bytes stands under this name", path=entries.blob_path(digest))
-    return {"blob": digest, "count": len(listed)}
 
 
 # ---- reading the register
@@ -256,32 +232,15 @@ def _details(store: Store, item: Exported, state: str, content: bytes) -> Detail
 def rows_of(store: Store, item: Exported) -> Iterator[tuple[Entry, list[range]]]:
     """The partitions that an export holds rows of, and which, where its entry has them; in the order of the log.
 
-    Raises NotFoundError where it has none, TamperedError where the blob is not the one that the entry names.
+    Raises NotFoundError where it has none, LostError or TamperedError where the blob is not what the entry names.
     """
-    stated = store.history.entries[item.entry].value.get("rows")
+    history = store.history
+    stated = history.entries[item.entry].value.get("rows")
     if stated is None:
         raise NotFoundError("the ledger does not list the rows of this export")
-    path = entries.blob_path(stated["blob"])
-    try:
-        data = store.objects.get(path)
-    except MissingObjectError:
-        raise LostError("the list of rows of this export is missing", path=path) from None
-    if entries.sha256(data) != stated["blob"]:
-        raise TamperedError("the list of rows of this export is another one", path=path)
-    for part in _decode_rows(data):
-        known = store.history.entries[part.partition] if part.partition < len(store.history.entries) else None
-        if known is None or known.value["type"] != "partition" or part.rows[-1][1] >= known.value["rows"]:
-            raise TamperedError("an export lists rows that no partition has", path=path)
-        yield known, [range(first, last + 1) for first, last in part.rows]
-
-
-def _decode_rows(data: bytes) -> list[_Rows]:
-    try:
-        found = msgspec.convert(canonical.decode(data), list[_Rows])
-    except msgspec.ValidationError as error:
-        raise FormatError(f"a malformed list of rows: {error}") from None
-    for part in found:
-        ascending = all(before[1] < after[0] for before, after in pairwise(part.rows))
-        if not part.rows or not ascending or any(last < first for first, last in part.rows):
-            raise FormatError("a malformed list of rows: ranges are ascending and apart")
-    return found
+    for index, runs in sorted(read_rows(store, stated["blob"]).items()):
+        known = history.entries[index] if index < len(history.entries) else None
+        listed = [range(first, first + number) for first, number in runs]
+        if known is None or known.value["type"] != "partition" or listed[-1].stop > known.value["rows"]:
+            raise TamperedError("an export lists rows that no partition has", path=entries.blob_path(stated["blob"]))
+        yield known, listed

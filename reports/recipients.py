@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
-from ledger.errors import UsageError
-from ledger.history import Entry
+from ledger.errors import NotFoundError, UsageError
 from ledger.store import Store
 from replay.catalog import Catalog
 from replay.persons import PersonRow, person_rows
-from reports.bundle_rows import read_rows
+from reports.exports import Exported, exports, rows_of
 from reports.selection import stated
 
 IDENTIFIER_TYPE = "recipient"
@@ -31,7 +29,7 @@ class HandedOut(msgspec.Struct, frozen=True):
     size: int
     recipient: str | None
     with_content: bool
-    selection: dict[str, Any]
+    selection: dict[str, str | list[str]]
     records: int
 
 
@@ -60,33 +58,35 @@ def bundles_with(catalog: Catalog, references: Sequence[str]) -> list[HandedOut]
     in it. What is only mentioned inside the content of others is not looked for. An erasure changes nothing: lines
     stay, and so does the answer. Raises what reading a blob raises.
     """
-    exports = [entry for entry in catalog.store.history.entries if entry.value["type"] == "export"]
-    rows = person_rows(catalog, references) if exports else []
-    found = ((entry, _held(catalog.store, entry, rows)) for entry in exports if rows)
-    return [_handed(entry, number) for entry, number in found if number]
+    made = exports(catalog.store)
+    rows = person_rows(catalog, references) if made else []
+    found = ((item, _held(catalog.store, item, rows)) for item in made if rows)
+    return [_handed(item, number) for item, number in found if number]
 
 
-def _held(store: Store, entry: Entry, rows: Sequence[PersonRow]) -> int:
-    """How many of the rows an export chose: they were in the log then, and belong to the selection."""
-    before = [row for row in rows if row.entry < entry.value["checkpoint_size"]]
-    if "rows" in entry.value:
-        listed = read_rows(store, entry.value["rows"]["blob"])
-        return sum(any(first <= row.row < first + n for first, n in listed.get(row.entry, ())) for row in before)
-    selection = stated(entry.value["selection"])
+def _held(store: Store, item: Exported, rows: Sequence[PersonRow]) -> int:
+    """How many of the rows an export shows: those that it lists, else those of its selection that were there then."""
+    try:
+        listed = {entry.index: runs for entry, runs in rows_of(store, item)}
+    except NotFoundError:
+        listed = None
+    if listed is not None:
+        return sum(any(row.row in run for run in listed.get(row.entry, ())) for row in rows)
+    before = [row for row in rows if row.entry < item.checkpoint_size]
+    selection = stated(item.selection)
     if selection is None:
         return len(before)  # of a later version: rather told than passed over
     return sum(selection.matches({"occurred_at": row.at, "session": row.session}) for row in before)
 
 
-def _handed(entry: Entry, records: int) -> HandedOut:
-    value = entry.value
+def _handed(item: Exported, records: int) -> HandedOut:
     return HandedOut(
-        entry=entry.index,
-        at=entry.time,
-        sha256=value["bundle"]["sha256"],
-        size=value["bundle"]["size"],
-        recipient=value.get("recipient"),
-        with_content=value["with_content"],
-        selection=dict(value["selection"]),
+        entry=item.entry,
+        at=item.at,
+        sha256=item.sha256,
+        size=item.size,
+        recipient=item.recipient,
+        with_content=item.with_content,
+        selection=item.selection,
         records=records,
     )

@@ -17,6 +17,7 @@ from reports.selection import ChosenSelection, Selection, SessionSelection, Subj
 
 COMPLETE: Final = "complete"
 ACCESS: Final = "access"
+_ROWS_AT_ONCE: Final = 4096
 
 
 class Chosen(NamedTuple):
@@ -31,18 +32,24 @@ class Chosen(NamedTuple):
 class Part:
     """Rows of one partition that a bundle shows: those of the selection with their ids, and others with the reason.
 
-    ``context``: row → why it is shown although it is not selected.
+    ``context``: row → why it is shown although it is not selected. ``drawn``: of a sample, the rows in it.
     """
 
     entry: Entry
     rows: list[int] = field(default_factory=list)
     ids: list[bytes] = field(default_factory=list)
     context: dict[int, str] = field(default_factory=dict)
+    drawn: set[int] | None = None
 
     @property
     def shown(self) -> list[int]:
-        """All of them, ascending."""
+        """All of them, ascending: of those that were not drawn the id is shown."""
         return sorted([*self.rows, *self.context]) if self.context else self.rows
+
+    @property
+    def lined(self) -> list[int]:
+        """Rows of the selection whose lines are shown."""
+        return self.rows if self.drawn is None else [row for row in self.rows if row in self.drawn]
 
 
 def ranges(rows: Iterable[int]) -> list[list[int]]:
@@ -58,20 +65,26 @@ def ranges(rows: Iterable[int]) -> list[list[int]]:
     return runs
 
 
-def choose(
-    catalog: Catalog, selection: Selection, size: int, *, complete: bool
-) -> Iterator[tuple[Entry, Sequence[Chosen]]]:
-    """The partitions below the entry ``size`` that hold selected rows, with these; in the order of the log.
+def batches(rows: Sequence[int]) -> Iterator[range | list[int]]:
+    """Ascending rows in pieces of about a row group, which are opened together; a range where nothing is between."""
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        piece = rows[start : start + _ROWS_AT_ONCE]
+        unbroken = piece[-1] - piece[0] + 1 == len(piece)
+        yield range(piece[0], piece[-1] + 1) if unbroken else list(piece)
 
-    ``complete``: all partitions that could, also those that hold none. Raises LostError or TamperedError where a
+
+def choose(
+    catalog: Catalog, selection: Selection, *, complete: bool, since: int = 0
+) -> Iterator[tuple[Entry, Sequence[Chosen]]]:
+    """The partitions that hold selected rows, with these; in the order of the log, from the entry ``since`` on.
+
+    ``complete``: all partitions that could hold some, also those that do not. Raises LostError or TamperedError where a
     partition is not what its ledger entry says.
     """
-    partitions = catalog.partitions()
     indexed = _indexed(catalog, selection)
-    for number, entry in enumerate(partitions):
-        if entry.index >= size or not selection.may_hold(entry.value):
-            continue
-        if complete or indexed is None or number in indexed:
+    for number, entry in enumerate(catalog.partitions()):
+        may_hold = entry.index >= since and selection.may_hold(entry.value)
+        if may_hold and (complete or indexed is None or number in indexed):
             lines, leaves = read(catalog, entry)
             found = list(_matching(selection, lines, leaves))
             if indexed is not None and isinstance(selection, SessionSelection):

@@ -19,17 +19,17 @@ from ledger.checkpoints import Checkpoint, parse_checkpoint
 from ledger.clock import utc_now
 from ledger.entry_shapes import Erasure, Reseal, read
 from ledger.errors import RequestRefusedError
-from ledger.history import Entry, History
+from ledger.history import Entry
 from ledger.store import Store
 from replay.catalog import Catalog
-from reports.bundle_log import add_checkpoint, add_entries
+from reports.bundle_log import LogFiles
 from reports.bundle_writer import BundleWriter, add_tools
 from reports.dsar.approvals import counting
 from reports.dsar.certificate_words import ASSUMPTION, OUT_OF_SCOPE, RESIDUE, TECHNIQUE, in_words
 from reports.dsar.execute import acts
 from reports.dsar.plan import Plan, encode, load_plan
 from reports.dsar.requests import Happened, RequestState
-from reports.published import Proofs, Published, as_of, consistency, publish_all, role_entries
+from reports.published import Published, as_of, consistency, publish_all
 from reports.recipients import bundles_with
 
 TYPE: Final = "evidence/certificate/1"
@@ -200,18 +200,19 @@ def _write(
     published: Published,
 ) -> None:
     history, after = store.history, published.checkpoint
-    add_checkpoint(writer, published)
+    log = LogFiles(history, published)
+    log.add_checkpoint(writer)
     writer.add("certificate", note)
     writer.add("plan.json", encode(plan))
     writer.add("before", before.note)
     if before.checkpoint.size < after.size:
         writer.add("before.json", consistency(history, before.checkpoint, after))
-    listed = _listed(history, after.size, statement)
-    add_entries(writer, Proofs(history, published), listed.values(), listed.keys())
+    for index in _wanted(statement):
+        log.need(index)
     described = {
         "_": TYPE,
         "checkpoint": {"origin": after.origin, **_point(after)},
-        "counts": {"entries": len(listed)},
+        "counts": {"entries": log.add_entries(writer)},
         "origin": after.origin,
         "store": history.store,
     }
@@ -221,12 +222,11 @@ def _write(
     writer.finish()
 
 
-def _listed(history: History, size: int, statement: dict[str, Any]) -> dict[int, Entry]:
-    """The entries that the statement names, and which keys the log names for which roles."""
+def _wanted(statement: dict[str, Any]) -> set[int]:
+    """The entries that the statement names."""
     named = statement["entries"]
     wanted = {*named["approved"], *named["erasure"], *named["reseal"]}
     wanted |= {named["opened"], named["planned"], named["executed"]}
     if statement["backups"]["entry"] is not None:
         wanted.add(statement["backups"]["entry"])
-    listed = {entry.index: entry for entry in role_entries(history, size)}
-    return listed | {index: history.entries[index] for index in wanted}
+    return wanted

@@ -33,7 +33,11 @@ def help_of(*words: str) -> str:
 
 def names() -> list[str]:
     """Every command, those of two words with a space."""
-    grouped = [f"{group.name} {command.name}" for group in GROUPS for command in group.commands]
+    grouped = [
+        name
+        for group in GROUPS
+        for name in ([group.name] if group.alone else []) + [f"{group.name} {item.name}" for item in group.commands]
+    ]
     return [str(command.name) for command in app.registered_commands] + grouped
 
 
