@@ -44,17 +44,17 @@ def export(
     from reports.bundle import export_bundle
     from reports.recipients import recipient_reference
 
-    pinned = _pinned(pin)
+    held = pinned(pin)
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
         selection = _selection(listed, session, since, until)
         named = recipient_reference(opened, recipient) if recipient is not None else None
         opened.publish()
         with new_file(out) as file:
             grant = _grant(opened, purpose, selection) if with_content else None
-            summary = export_bundle(opened, listed, selection, content=grant, out=file, pinned=pinned, recipient=named)
+            summary = export_bundle(opened, listed, selection, content=grant, out=file, pinned=held, recipient=named)
         opened.publish()
     if json:
-        emit("export", {"out": str(out), "recipient": named, **_as_json(summary)})
+        emit("export", {"out": str(out), "recipient": named, **as_json(summary)})
         return
     say(f"{out}: {count(summary.records, 'record')} of {count(summary.partitions, 'partition')}, {size(summary.size)}")
     say(f"  SHA-256 {summary.sha256}")
@@ -66,7 +66,8 @@ def export(
     note("Hand the log's public key over by another way; the auditor runs: python3 verify.py BUNDLE --key KEY")
 
 
-def _pinned(pin: Path | None) -> Checkpoint | None:
+def pinned(pin: Path | None) -> Checkpoint | None:
+    """The checkpoint of a pin file. Raises UsageError where there is none."""
     from ledger.errors import UsageError
     from ledger.verify import pin as pins
 
@@ -98,7 +99,8 @@ def _grant(opened: Store, purpose: str, selection: Selection) -> ContentGrant:
     return ContentGrant(access.record(opened, "export", purpose, selection.as_json()))
 
 
-def _as_json(summary: ExportSummary) -> dict[str, object]:
+def as_json(summary: ExportSummary) -> dict[str, object]:
+    """The summary for scripts."""
     from dataclasses import asdict
 
     return asdict(summary) | {"contents": dict(summary.contents)}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.cmd_export import as_json, pinned
 from cli.files import new_file
 from cli.groups import Group, Subcommand
 from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, store_of
@@ -110,24 +111,35 @@ def draw(
 
     Its verifiers draw it again. `evidence sample` with options means this. docs/SAMPLING.md says how to do it by hand.
     """
-    from replay import catalog
-    from reports.bundle import Order, export_bundle
+    from replay import access, catalog
+    from reports.bundle import ContentGrant, Order, export_bundle
+    from reports.exports import Words
     from reports.recipients import recipient_reference
 
+    wanted = _request(seed, nonce, at, number, stratify, replace or [])
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
         selection, left_out = _selection(opened, listed, population, session, since, until)
-        wanted = _request(seed, nonce, at, number, stratify, replace or [])
         named = recipient_reference(opened, recipient) if recipient is not None else None
         opened.publish()
+        asked = {} if population is None else {"query": population}
+        order = Order(at=at, sampling=wanted, said=Words(purpose, asked, recipient))
         with new_file(out) as file:
-            grant = _grant(opened, purpose, selection) if with_content else None
-            order = Order(at=at, sampling=wanted)
+            receipt = access.record(opened, "sample draw", purpose, {**selection.as_json(), **asked})
+            grant = ContentGrant(receipt) if with_content else None
             summary = export_bundle(
-                opened, listed, selection, content=grant, out=file, pinned=_pinned(pin), recipient=named, order=order
+                opened,
+                listed,
+                selection,
+                content=grant,
+                out=file,
+                pinned=pinned(pin),
+                recipient=named,
+                order=order,
+                receipt=receipt,
             )
         opened.publish()
     if json:
-        emit("sample/draw", {"out": str(out), "recipient": named, "left_out": left_out, **_summary(summary)})
+        emit("sample/draw", {"out": str(out), "recipient": named, "left_out": left_out, **as_json(summary)})
         return
     say(f"{out}: {count(summary.records, 'record')} drawn of {summary.population:,}, {size(summary.size)}")
     say(f"  SHA-256 {summary.sha256}")
