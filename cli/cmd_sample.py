@@ -17,7 +17,6 @@ from cli.sample_evaluate import evaluate
 
 if TYPE_CHECKING:
     from ledger.store import Store
-    from replay.catalog import Catalog
     from reports.populations import Frozen
     from reports.sampling import Replace, SamplingRequest
     from reports.selection import Selection
@@ -62,8 +61,8 @@ def freeze(
     with store_of(config, store) as opened:
         published = publish_all(opened)
         under = as_of(opened, published)
+        selection, left_out = _selection(opened, population, session, since, until)
         with catalog.opened(opened) as listed:
-            selection, left_out = _selection(opened, listed, population, session, since, until)
             frozen = freeze_rows(listed, published, selection, field)
     if out is not None:
         with new_file(out) as file:
@@ -117,19 +116,17 @@ def draw(
     from reports.recipients import recipient_reference
 
     wanted = _request(seed, nonce, at, number, stratify, replace or [])
-    with store_of(config, store) as opened, catalog.opened(opened) as listed:
-        selection, left_out = _selection(opened, listed, population, session, since, until)
+    with store_of(config, store) as opened:
+        selection, left_out = _selection(opened, population, session, since, until)
         named = recipient_reference(opened, recipient) if recipient is not None else None
-        opened.publish()
         asked = {} if population is None else {"query": population}
         order = Order(at=at, sampling=wanted, said=Words(purpose, asked, recipient))
-        with new_file(out) as file:
+        opened.publish()
+        with new_file(out) as file, catalog.opened(opened) as listed:
             receipt = access.record(opened, "sample draw", purpose, {**selection.as_json(), **asked})
             grant = ContentGrant(receipt) if with_content else None
             summary = export_bundle(
-                opened,
-                listed,
-                selection,
+                *(opened, listed, selection),
                 content=grant,
                 out=file,
                 pinned=pinned(pin),
@@ -150,15 +147,18 @@ def draw(
 
 def _selection(
     opened: Store,
-    listed: Catalog,
     population: str | None,
     session: str | None,
     since: str | None,
     until: str | None,
 ) -> tuple[Selection, int]:
-    """The population, and how many records of the store no query sees."""
+    """The population, and how many records of the store no query sees.
+
+    No catalog may be open meanwhile: a query is a process of its own, which waits for it.
+    """
     from cli.times import moment
     from ledger.errors import UsageError
+    from replay import catalog
     from replay.sessions import resolve_session
     from reports.populations import ask
     from reports.selection import SessionSelection, check_period, period
@@ -171,7 +171,8 @@ def _selection(
         return ask(opened, population, start, end)
     if session is not None:
         check_period(start, end)
-        return SessionSelection(resolve_session(listed, session), start=start, end=end), 0
+        with catalog.opened(opened) as listed:
+            return SessionSelection(resolve_session(listed, session), start=start, end=end), 0
     if start is None and end is None:
         raise UsageError("a population is chosen by --population, by --session, or by --from and --to")
     return period(start, end), 0
