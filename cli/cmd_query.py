@@ -20,7 +20,7 @@ def query(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Ask in SQL (DuckDB): views records, sessions, changes, partitions, inputs, accesses. Read-only, no content."""
+    """Ask in SQL (DuckDB) over the views of docs/QUERY.md: records, sessions, changes, entries, … No content."""
     from replay import query as guarded
 
     with store_of(config, store) as opened:

@@ -175,11 +175,17 @@ class Export(msgspec.Struct, frozen=True):
     revocable: bool = False
 
 
+class Rendering(Object, frozen=True):
+    """A report's file."""
+
+    path: Annotated[str, msgspec.Meta(pattern=r"^reports/[A-Za-z0-9_-]+/[A-Za-z0-9_-][A-Za-z0-9._-]*\Z")]
+
+
 class Report(msgspec.Struct, frozen=True):
     """A report that was put into the store, under ``reports/``. It names nobody. ``verdicts``: how many of each."""
 
     name: Code
-    objects: list[Object]
+    objects: list[Rendering]
     checkpoint_size: Positive
     parameters: dict[str, str] = {}
     verdicts: dict[str, Count] = {}

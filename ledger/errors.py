@@ -118,7 +118,7 @@ class QueryRefusedError(EvidenceError):
     """A query asked for more than reading the views."""
 
     exit_code = 18
-    hint = "Use one SELECT over the views records, sessions, changes, partitions, inputs, accesses."
+    hint = "Use one SELECT over the views that docs/QUERY.md lists, such as records, sessions, changes or entries."
 
 
 class AccessNotRecordedError(EvidenceError):
@@ -196,3 +196,10 @@ class GrantRefusedError(EvidenceError):
 
     exit_code = 32
     hint = "Ask whoever exported the bundle for a new grant: `evidence exports grant`."
+
+
+class ExceptionsFoundError(EvidenceError):
+    """A report found exceptions, and was asked to end with an error where there are any."""
+
+    exit_code = 35
+    hint = "The report lists them; each one has to be explained."

@@ -85,6 +85,9 @@ class Settings(BaseModel):
     holidays: Path | None = Field(
         default=None, description="File of public holidays, one date a line, for the deadlines of requests."
     )
+    frameworks: Path | None = Field(
+        default=None, description="Folder of control frameworks of one's own, beside those that are shipped."
+    )
     detectors: tuple[BuiltInDetector | DetectorPattern | PresidioDetector, ...] = Field(
         default=("email", "phone", "iban", "card"),
         description="What finds identifiers in content: names of built-in detectors, and own ones as "
@@ -168,6 +171,7 @@ def _anchored(settings: Settings, folder: Path, *, given_store: bool) -> Setting
         "tsa_roots",
         "retention_policy",
         "holidays",
+        "frameworks",
     )
     for name in optional:
         if getattr(settings, name) is not None:

@@ -19,7 +19,8 @@ SELECT c.record_id, c.seq, c.source, c.source_id,
     coalesce(c.occurred_at, c.observed_at) AS occurred_at, c.occurred_at IS NOT NULL AS time_known,
     c.change_type, c.change_name, c.change_from, c.change_to, c.digest_from, c.digest_to, c.system, c.environment,
     c.status, c.subjects, c.actors, list_sort(list_distinct(list_concat(c.requesters, a.requesters))) AS requesters,
-    a.approvers, a.approved_at, a.record_id AS approval_record, a.seq AS approval_seq, a.committed_later, c.rolls_back,
+    a.approvers, a.approved_at, a.record_id AS approval_record, a.seq AS approval_seq, a.committed_later,
+    c.names, c.rolls_back, c.part_of,
     CASE
         WHEN a.record_id IS NULL AND r.record_id IS NOT NULL THEN '{REJECTED}'
         WHEN a.record_id IS NULL THEN '{NOT_EVIDENCED}'

@@ -47,6 +47,26 @@ SELECT session, count(*) AS calls, sum(input_tokens) AS input_tokens, sum(output
 """
 """By session, the calls that have no record but echoes."""
 
+ONE_EACH: Final = """
+SELECT lower(sha256('\\x00'::BLOB || line)) AS record_id, r.source, json->>'$.source_id' AS source_id, r.session,
+    r.owner, coalesce(r.occurred_at, r.observed_at) AS called_at, r.occurred_at IS NOT NULL AS time_known,
+    r.file_index::INTEGER AS partition, json->>'$.system' AS system,
+    json->>'$.environment' AS environment, r.model,
+    coalesce(json->>'$.model_ref.name', json->>'$.gen_ai_request_model') AS model_name,
+    json->>'$.model_ref.version' AS model_version, r.status, json->>'$.error_type' AS error_type,
+    coalesce(e.input_tokens, r.input_tokens) AS input_tokens,
+    coalesce(e.output_tokens, r.output_tokens) AS output_tokens,
+    coalesce((json->'$.subjects.end_user')::VARCHAR[], []) AS end_users
+FROM (SELECT *, decode(line)::JSON AS json FROM {inferences}) r LEFT JOIN (
+    SELECT partition, row, counted, row_number() OVER one AS number, max(input_tokens) OVER one_call AS input_tokens,
+        max(output_tokens) OVER one_call AS output_tokens
+    FROM {echoes}
+    WINDOW one AS (PARTITION BY session, call ORDER BY partition, row), one_call AS (PARTITION BY session, call)
+) e ON e.partition = r.file_index AND e.row = r.file_row_number
+WHERE e.row IS NULL OR (NOT e.counted AND e.number = 1)
+"""
+"""One row a call, from ``inferences``: rows of events files with the number of their file and their own."""
+
 _UNREAD: Final = """
 SELECT DISTINCT partition FROM session_parts
 WHERE session IN (SELECT session FROM echoes WHERE NOT counted) AND partition NOT IN (FROM calls_read)

@@ -10,13 +10,14 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from ledger.errors import StorageError
 from ledger.history import Entry
@@ -25,7 +26,7 @@ from replay import calls
 from replay.approvals import CHANGES_VIEW
 from replay.mirror import Mirror
 
-VERSION: Final = 6
+VERSION: Final = 7
 SCHEMA: Final = (Path(__file__).parent / "schema.sql").read_text()
 _TABLES: Final = (
     "state",
@@ -39,6 +40,7 @@ _TABLES: Final = (
     "input_parts",
     "change_list",
     "change_state",
+    "entry_list",
 )
 _PATIENCE: Final = 90.0
 _FILE: Final = "catalog.duckdb"
@@ -52,12 +54,16 @@ class Catalog:
         self.store = store
         self.connection = connection
         self.mirror = Mirror(store)
-        self._size = size
+        self.size = size
 
     def partitions(self) -> list[Entry]:
         """The partition entries, in the order of their numbers here."""
         every = self.store.history.partitions()
-        return every if self._size is None else [entry for entry in every if entry.index < self._size]
+        return every if self.size is None else [entry for entry in every if entry.index < self.size]
+
+    def entries(self) -> Sequence[Entry]:
+        """The entries of the log."""
+        return self.store.history.entries[: self.size]
 
     def events_paths(self) -> list[str]:
         """Local paths of all events files, in order."""
@@ -75,6 +81,7 @@ class Catalog:
                 self._settle()
             self.connection.execute("UPDATE state SET partitions = ?", [number + 1])
             self.connection.execute("COMMIT")
+        add_entries(self.connection, self.entries()[self._one("SELECT count(*) FROM entry_list") :])
 
     def _prepare(self) -> None:
         """Make the tables; drop them first if they are of another version, another store, or ahead of the ledger."""
@@ -95,10 +102,14 @@ class Catalog:
         return rows[0] if rows else None
 
     def _follows(self, done: int) -> bool:
-        """Whether the ledger's first ``done`` partitions are those of the catalog: a restored one may have others."""
+        """Whether the ledger begins with the partitions and entries of the catalog: a restored one may have others."""
         partitions = self.partitions()
         last = self._one("SELECT events FROM partition_list ORDER BY partition DESC LIMIT 1")
-        return done <= len(partitions) and last == (partitions[done - 1].value["events"]["path"] if done else None)
+        if done > len(partitions) or last != (partitions[done - 1].value["events"]["path"] if done else None):
+            return False
+        rows = self.connection.execute("SELECT entry, value FROM entry_list ORDER BY entry DESC LIMIT 1").fetchall()
+        entries = self.entries()
+        return all(index < len(entries) and entries[index].data.decode() == value for index, value in rows)
 
     def _one(self, sql: str) -> Any:
         # A result that is not read to its end keeps the connection from other work.
@@ -139,6 +150,24 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"CREATE OR REPLACE TABLE change_state AS {CHANGES_VIEW}")
 
 
+def add_entries(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> None:
+    """Add entries of the log to those that are there."""
+    if not entries:
+        return
+    added = pa.table(
+        {
+            "entry": [entry.index for entry in entries],
+            "seq": [entry.seq for entry in entries],
+            "committed_at": [entry.time for entry in entries],
+            "type": [entry.value["type"] for entry in entries],
+            "value": [entry.data.decode() for entry in entries],
+        }
+    )
+    connection.register("added_entries", added)
+    connection.execute("INSERT INTO entry_list SELECT * FROM added_entries")
+    connection.unregister("added_entries")
+
+
 @contextlib.contextmanager
 def opened(store: Store) -> Iterator[Catalog]:
     """The catalog, synced. Raises StorageError if others hold it for too long, or if it cannot be read or written."""
@@ -153,12 +182,12 @@ def opened(store: Store) -> Iterator[Catalog]:
 
 @contextlib.contextmanager
 def as_of(catalog: Catalog, size: int) -> Iterator[Catalog]:
-    """The catalog of what the entries below ``size`` hold: the same one where those are all, else one in memory.
+    """The catalog of what the entries below ``size`` hold: on the same tables where no later one is a partition.
 
     What is restricted now is restricted in it as well.
     """
     if all(entry.index < size for entry in catalog.partitions()):
-        yield catalog
+        yield Catalog(catalog.store, catalog.connection, size)
         return
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -292,6 +321,8 @@ SELECT sha256('\\x00'::BLOB || line), $partition, file_row_number, $seq, kind, s
     [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN coalesce((json->'$.links')::JSON[], [])
      IF l->>'$.relation' = 'approves'],
     [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN coalesce((json->'$.links')::JSON[], [])
-     IF l->>'$.relation' = 'rolls_back']
+     IF l->>'$.relation' = 'rolls_back'],
+    [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN coalesce((json->'$.links')::JSON[], [])
+     IF l->>'$.relation' = 'part_of']
 FROM (SELECT *, decode(line)::JSON AS json FROM {_READ} WHERE kind IN ('change', 'approval'))
 """

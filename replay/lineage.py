@@ -10,7 +10,7 @@ ends whatever the alias named. All others (a tag, a version that was registered)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -55,13 +55,60 @@ class InForce(msgspec.Struct, frozen=True):
     change: str | None
 
 
+class Span(msgspec.Struct, frozen=True):
+    """A time in which the same held of one name for what runs in one system: from ``begin`` until before ``end``.
+
+    ``versions``: one, or those that contend. ``changes``: what put them in force. ``end`` is None where nothing ended
+    it. ``system`` is None for what names no system.
+    """
+
+    type: str
+    name: str
+    system: str | None
+    versions: tuple[str, ...]
+    begin: str
+    end: str | None
+    changes: tuple[Change, ...]
+
+
+def spans(catalog: Catalog, kind: str, systems: Iterable[str | None] = (None,)) -> list[Span]:
+    """What held of each name of a kind (``model``, ``dataset``, …), and when, for events of each of the systems.
+
+    The same reading of the changes as that of ``Lineage.at``; names of aliases stand apart from those of models.
+    """
+    by_name: dict[str, list[Change]] = {}
+    for change in changes(catalog):
+        if change.type == kind and (change.version_to or change.version_from or alias_of(change.name)):
+            by_name.setdefault(change.name, []).append(change)
+    wanted = sorted(set(systems), key=lambda system: (system is not None, system or ""))
+    return [
+        span for name, history in sorted(by_name.items()) for system in wanted for span in _spans(history, name, system)
+    ]
+
+
+def _spans(history: Sequence[Change], name: str, system: str | None) -> Iterator[Span]:
+    """The spans of one name for one system; neighbours in which the same versions hold are one."""
+    moments = sorted({change.at for change in history if system is None or change.system in (None, system)})
+    found: Span | None = None
+    for moment in moments:
+        held = tuple(_latest(history, moment, system))
+        versions = tuple(sorted({change.version_to for change in held if change.version_to}))
+        if found is not None and found.versions == versions:
+            continue
+        if found is not None:
+            yield msgspec.structs.replace(found, end=moment)
+        found = Span(held[0].type, name, system, versions, moment, None, held) if held else None
+    if found is not None:
+        yield found
+
+
 class Lineage:
     """The changes of a store, ready to be asked what held at an event."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._by_name: dict[tuple[str, str], list[Change]] = {}
         for change in changes(catalog):
-            if change.version_to or change.version_from or _alias_of(change.name):
+            if change.version_to or change.version_from or alias_of(change.name):
                 self._by_name.setdefault((change.type, change.name), []).append(change)
 
     def at(self, line: Mapping[str, Any], seq: int) -> Iterator[InForce]:
@@ -125,14 +172,14 @@ def _model_name(line: Mapping[str, Any]) -> str | None:
     return line.get("model_ref", {}).get("name") or line.get("gen_ai_request_model")
 
 
-def _alias_of(name: str) -> str | None:
+def alias_of(name: str) -> str | None:
     """The model or prompt whose alias this is the name of, as registries write it: ``model@alias``."""
     return name.rpartition("@")[0] or None
 
 
 def _names(name: str, model: str | None) -> bool:
     """Whether a change of this name is one of the model: of itself, or of an alias of it."""
-    return model is not None and model in (name, _alias_of(name))
+    return model is not None and model in (name, alias_of(name))
 
 
 def _in_time(change: Change) -> tuple[str, int, str]:

@@ -38,8 +38,11 @@ CREATE TABLE change_list (
     occurred_at TIMESTAMPTZ, observed_at TIMESTAMPTZ, decision VARCHAR, status VARCHAR, system VARCHAR,
     environment VARCHAR, change_type VARCHAR, change_name VARCHAR, change_from VARCHAR, change_to VARCHAR,
     digest_from VARCHAR, digest_to VARCHAR, subjects VARCHAR[], actors VARCHAR[], requesters VARCHAR[],
-    approvers VARCHAR[], names VARCHAR[], approves VARCHAR[], rolls_back VARCHAR[]
+    approvers VARCHAR[], names VARCHAR[], approves VARCHAR[], rolls_back VARCHAR[], part_of VARCHAR[]
 );
+
+-- The entries of the log, their canonical JSON as text.
+CREATE TABLE entry_list (entry BIGINT, seq BIGINT, committed_at TIMESTAMPTZ, type VARCHAR, value VARCHAR);
 
 CREATE INDEX session_parts_by_session ON session_parts (session);
 CREATE INDEX subject_runs_by_subject ON subject_runs (subject);

@@ -18,6 +18,8 @@ TILES: Final = "ledger/tile/"
 CHECKPOINTS: Final = "ledger/checkpoints/"
 STORE_FILE: Final = "evidence.json"
 _EXPECTED: Final = (CHECKPOINT, STORE_FILE, "probe/", "ledger/commit/", TILES, CHECKPOINTS, "ledger/anchor/")
+_LISTED: Final = ("events/", "content/", "reports/", "ledger/blob/")
+"""Where objects stand that entries list."""
 
 
 _KEPT: Final = re.compile(r"ledger/checkpoints/\d{1,19}\Z")
@@ -163,7 +165,7 @@ def report_unlisted(objects: ReadObjects, report: Report, history: History) -> N
     unlisted: dict[str, list[str]] = {}
     for info in objects.list(""):
         if info.path not in known and not info.path.startswith(_EXPECTED):
-            folder = next((f for f in ("events/", "content/", "ledger/blob/") if info.path.startswith(f)), "elsewhere")
+            folder = next((f for f in _LISTED if info.path.startswith(f)), "elsewhere")
             unlisted.setdefault(folder, []).append(info.path)
     for folder, paths in sorted(unlisted.items()):
         where = folder if folder == "elsewhere" else f"under {folder}"

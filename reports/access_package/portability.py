@@ -7,16 +7,14 @@ would act instead of being read are written out.
 from __future__ import annotations
 
 import base64
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
 from replay.timeline import TimelineEvent
-from replay.visible import visible
 from reports.access_package.gathering import IN_SESSION, Held, Told
+from reports.spreadsheets import csv_bytes
 
 RECORD: Final = "evidence/access-record/1"
 PROVIDED: Final = "evidence/provided/1"
@@ -24,8 +22,6 @@ _NOT_THEIRS: Final = frozenset(("_", "content", "input", "subjects"))
 """Fields of a line that are about the store or about others: random references say nothing to a person."""
 _SPEAKS: Final = frozenset(("end_user", "data_subject", "owner", IN_SESSION))
 """Roles in which what a user says in a record is what the person said."""
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "|", "%")
-"""How a cell begins that a spreadsheet may compute."""
 _RECORD_COLUMNS: Final = (
     *("record_id", "session", "kind", "time", "time_basis", "roles", "source", "source_id", "model", "model_version"),
     *("decision", "status", "state", "given", "answered", "details"),
@@ -91,7 +87,7 @@ def _unicode(value: Any) -> Any:
 def records_csv(stories: Sequence[Told]) -> bytes:
     """One row a record; envelopes, which hold what stands between records, are in the JSON Lines alone."""
     rows = [_row(event, held) for story in stories for event, held in _pairs(story)]
-    return _csv(_RECORD_COLUMNS, rows)
+    return csv_bytes(_RECORD_COLUMNS, rows)
 
 
 def _pairs(story: Told) -> Iterator[tuple[TimelineEvent, Held]]:
@@ -122,23 +118,9 @@ def model_ref(line: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def provided_csv(stories: Sequence[Told]) -> bytes:
     """What the person wrote, one row a turn."""
-    return _csv(_PROVIDED_COLUMNS, [[value[name] for name in _PROVIDED_COLUMNS] for value in provided_values(stories)])
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> bytes:
-    """UTF-8 with a byte order mark, by which spreadsheets know that it is."""
-    file = io.StringIO()
-    writer = csv.writer(file, quoting=csv.QUOTE_ALL)
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([harmless(cell or "") for cell in row])
-    return b"\xef\xbb\xbf" + file.getvalue().encode("utf-8", "replace")
-
-
-def harmless(cell: str) -> str:
-    """Text that a spreadsheet shows and does not compute: a mark before what could be a formula."""
-    shown = visible(cell)
-    return f"'{shown}" if shown.lstrip(" ").startswith(_FORMULA) else shown
+    return csv_bytes(
+        _PROVIDED_COLUMNS, [[value[name] for name in _PROVIDED_COLUMNS] for value in provided_values(stories)]
+    )
 
 
 SCHEMA: Final[dict[str, Any]] = {

@@ -45,7 +45,7 @@ def test_what_was_committed_later_is_not_there(desk: Any, turn: Turn) -> None:
             assert [row.session for row in find_sessions(before, Filter())] == ["s1"]
             assert len(before.partitions()) < len(everything.partitions())
         with catalog.as_of(everything, len(store.history.entries)) as same:
-            assert same is everything
+            assert same.connection is everything.connection
         assert asked(everything, "SELECT source_id, approval FROM changes ORDER BY 1") == [
             ("chg-p-1", APPROVED),
             ("chg-p-2", NOT_EVIDENCED),
