@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.export_selection import Asked, asked_of_views, selection_of
 from cli.files import new_file
 from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, store_of
 from cli.output import count, emit, note, say, size
 
 if TYPE_CHECKING:
+    from ledger.access import Receipt
     from ledger.checkpoints import Checkpoint
     from ledger.store import Store
-    from replay.catalog import Catalog
     from reports.bundle import ContentGrant, ExportSummary
     from reports.selection import Selection
 
@@ -24,9 +25,26 @@ EXAMPLE = "Example: evidence export --session mira-34a7fff4 --with-content --pur
 def export(
     out: Annotated[Path, typer.Option("-o", "--out", help="The zip to write; never overwritten.")],
     session: Annotated[str | None, typer.Option(help="A session's id or reference.")] = None,
+    user: Annotated[
+        list[str] | None, typer.Option(help="A person's identifier, or a reference; several: of one.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME[@VERSION]", help="Records that name this model.")] = None,
+    query: Annotated[
+        str | None, typer.Option(metavar="SELECT", help="SQL over the views, with a column record_id.")
+    ] = None,
     since: Annotated[str | None, typer.Option("--from", help="Records at or after this time (UTC).")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Records before this time (UTC).")] = None,
-    with_content: Annotated[bool, typer.Option("--with-content", help="Disclose content, with its salts.")] = False,
+    complete: Annotated[
+        bool | None,
+        typer.Option("--complete/--shown", help="Show that none is missing, or what is here alone [default: by kind]."),
+    ] = None,
+    with_content: Annotated[
+        bool, typer.Option("--with-content/--metadata-only", help="Disclose content, with its salts; say --purpose.")
+    ] = False,
+    revocable: Annotated[
+        bool, typer.Option("--revocable", help="With --with-content: sealed, until `evidence exports grant` opens it.")
+    ] = False,
+    at: Annotated[int | None, typer.Option(metavar="SIZE", help="As of an earlier published checkpoint.")] = None,
     pin: Annotated[Path | None, typer.Option(help="The auditor's pin: proves that the bundle continues it.")] = None,
     recipient: Annotated[
         str | None, typer.Option(help="Whom it is for: kept in the keyring; the ledger has a random reference.")
@@ -36,34 +54,58 @@ def export(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Export a session, or a period, with every proof up to the signed checkpoint and a verifier.
+    """Export records with every proof up to the signed checkpoint, and a verifier, as one zip.
 
-    The export is recorded in the ledger; with content, an access record is written first.
+    One of --session, --user, --model and --query; --from and --to narrow it, or select by themselves. A period shows
+    that no record of it is missing, the others do with --complete (a query cannot). Without --with-content no content
+    is in it. Writes an access record first; the export is recorded in the ledger.
     """
     from replay import catalog
-    from reports.bundle import export_bundle
+    from reports.bundle import Order, export_bundle
+    from reports.exports import Words
     from reports.recipients import recipient_reference
 
+    asked = Asked(session, user or (), model, query, since, until)
+    asked.check()
+    check_content(with_content, revocable, purpose)
     held = pinned(pin)
-    with store_of(config, store) as opened, catalog.opened(opened) as listed:
-        selection = _selection(listed, session, since, until)
-        named = recipient_reference(opened, recipient) if recipient is not None else None
-        opened.publish()
-        with new_file(out) as file:
-            grant = _grant(opened, purpose, selection) if with_content else None
-            summary = export_bundle(opened, listed, selection, content=grant, out=file, pinned=held, recipient=named)
+    with store_of(config, store) as opened:
+        chosen = asked_of_views(opened, asked)
+        with catalog.opened(opened) as listed, new_file(out) as file:
+            selection: Selection = chosen or selection_of(opened, listed, asked)
+            named = recipient_reference(opened, recipient) if recipient is not None else None
+            opened.publish()
+            order = Order(complete=complete, at=at, said=Words(purpose, asked.in_words(), recipient))
+            receipt = access_receipt(opened, "export", purpose, selection, query)
+            grant = content_grant(receipt, revocable) if with_content else None
+            summary = export_bundle(
+                opened,
+                listed,
+                selection,
+                content=grant,
+                out=file,
+                pinned=held,
+                recipient=named,
+                order=order,
+                receipt=receipt,
+            )
         opened.publish()
     if json:
-        emit("export", {"out": str(out), "recipient": named, **as_json(summary)})
-        return
-    say(f"{out}: {count(summary.records, 'record')} of {count(summary.partitions, 'partition')}, {size(summary.size)}")
-    say(f"  SHA-256 {summary.sha256}")
-    say(f"  under a checkpoint of {count(summary.checkpoint_size, 'entry', 'entries')}")
-    for state, number in sorted(summary.contents.items()):
-        say(f"  content {state}: {number:,}")
-    if summary.contents["restricted"]:
-        note("Content of people whose processing is restricted is withheld; their lines stay, as proofs need them.")
-    note("Hand the log's public key over by another way; the auditor runs: python3 verify.py BUNDLE --key KEY")
+        emit("export", {"out": str(out), "recipient": named, **as_json(summary, grant)})
+    else:
+        print_summary(out, summary, grant)
+
+
+def check_content(with_content: bool, revocable: bool, purpose: str) -> None:
+    """Raise UsageError for content without a purpose, and for what is about content where there is none."""
+    from ledger.errors import UsageError
+
+    if with_content and purpose == "not stated":
+        raise UsageError(
+            "content is handed out for a purpose", hint="Say it with --purpose: it is sealed in the store."
+        )
+    if revocable and not with_content:
+        raise UsageError("--revocable is about content", hint="Give --with-content too.")
 
 
 def pinned(pin: Path | None) -> Checkpoint | None:
@@ -79,28 +121,44 @@ def pinned(pin: Path | None) -> Checkpoint | None:
     return found.checkpoint
 
 
-def _selection(listed: Catalog, session: str | None, since: str | None, until: str | None) -> Selection:
-    from cli.times import moment
-    from ledger.errors import UsageError
-    from replay.sessions import resolve_session
-    from reports.selection import SessionSelection, period
-
-    if (session is None) == (since is None and until is None):
-        raise UsageError("export takes either --session, or a period by --from and --to")
-    if session is not None:
-        return SessionSelection(resolve_session(listed, session))
-    return period(moment(since), moment(until))
-
-
-def _grant(opened: Store, purpose: str, selection: Selection) -> ContentGrant:
+def access_receipt(opened: Store, command: str, purpose: str, selection: Selection, query: str | None) -> Receipt:
+    """No record, no reveal: also without content it is read who looked at these records."""
     from replay import access
-    from reports.bundle import ContentGrant
 
-    return ContentGrant(access.record(opened, "export", purpose, selection.as_json()))
+    stated = {
+        name: ",".join(value) if isinstance(value, list) else value for name, value in selection.as_json().items()
+    }
+    return access.record(opened, command, purpose, stated | ({} if query is None else {"query": query}))
 
 
-def as_json(summary: ExportSummary) -> dict[str, object]:
-    """The summary for scripts."""
+def content_grant(receipt: Receipt, revocable: bool) -> ContentGrant:
+    """Leave to put content into a bundle; sealed under a new reference where it is to be revocable."""
+    from reports.bundle import ContentGrant, new_reference
+
+    return ContentGrant(receipt, new_reference() if revocable else None)
+
+
+def print_summary(out: Path, summary: ExportSummary, grant: ContentGrant | None) -> None:
+    """What was exported, for people."""
+    of = f" of a population of {summary.population:,}" if summary.population != summary.records else ""
+    say(
+        f"{out}: {count(summary.records, 'record')}{of}, {count(summary.partitions, 'partition')}, {size(summary.size)}"
+    )
+    say(f"  SHA-256 {summary.sha256}")
+    say(f"  under a checkpoint of {count(summary.checkpoint_size, 'entry', 'entries')}")
+    say("  shows that no record of the selection is missing" if summary.whole else "  shows what is here, not the rest")
+    for state, number in sorted(summary.contents.items()):
+        say(f"  content {state}: {number:,}")
+    if summary.contents["restricted"]:
+        note("Content of people whose processing is restricted is withheld; their lines stay, as proofs need them.")
+    if grant is not None and grant.export is not None:
+        note(f"Content is sealed; this opens it: evidence exports grant {grant.export[:8]} --until DAY -o grant.json")
+    note("Hand the log's public key over by another way; the auditor runs: python3 verify.py BUNDLE --key KEY")
+
+
+def as_json(summary: ExportSummary, grant: ContentGrant | None) -> dict[str, Any]:
+    """The same for scripts."""
     from dataclasses import asdict
 
-    return asdict(summary) | {"contents": dict(summary.contents)}
+    reference = None if grant is None else grant.export
+    return asdict(summary) | {"contents": dict(summary.contents), "export": reference}

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.cmd_export import as_json, pinned
+from cli.cmd_export import access_receipt, as_json, check_content, content_grant, pinned, print_summary
+from cli.export_selection import Asked, asked_of_views, selection_of
 from cli.files import new_file
 from cli.groups import Group, Subcommand
 from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, store_of
-from cli.output import count, emit, note, say, size, table
+from cli.output import count, emit, note, say, table
 from cli.sample_evaluate import EXAMPLE as EVALUATE_EXAMPLE
 from cli.sample_evaluate import evaluate
 
 if TYPE_CHECKING:
-    from ledger.store import Store
     from reports.populations import Frozen
     from reports.sampling import Replace, SamplingRequest
-    from reports.selection import Selection
+    from reports.selection import QuerySelection, Selection
 
 FREEZE_EXAMPLE = "Example: evidence sample freeze --from 2026-10-01 --to 2026-11-01 --stratify kind"
 DRAW_EXAMPLE = (
@@ -28,9 +28,11 @@ DRAW_EXAMPLE = (
 )
 
 PopulationOption = Annotated[
-    str | None, typer.Option("--population", help="A SELECT over the views; its column record_id names the records.")
+    str | None,
+    typer.Option("--population", "--query", metavar="SELECT", help="SQL over the views, with a column record_id."),
 ]
 SessionOption = Annotated[str | None, typer.Option(help="Instead: all records of a session.")]
+ModelOption = Annotated[str | None, typer.Option(metavar="NAME[@VERSION]", help="Instead: all that name this model.")]
 SinceOption = Annotated[str | None, typer.Option("--from", help="Records at or after this time (UTC).")]
 UntilOption = Annotated[str | None, typer.Option("--to", help="Records before this time (UTC).")]
 StratifyOption = Annotated[
@@ -41,6 +43,7 @@ StratifyOption = Annotated[
 def freeze(
     population: PopulationOption = None,
     session: SessionOption = None,
+    model: ModelOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     stratify: StratifyOption = None,
@@ -57,18 +60,22 @@ def freeze(
     from reports.published import as_of, publish_all
     from reports.sampling import check_field
 
+    asked = Asked(session, (), model, population, since, until)
+    asked.check()
     field = None if stratify is None else check_field(stratify)
     with store_of(config, store) as opened:
         published = publish_all(opened)
         under = as_of(opened, published)
-        selection, left_out = _selection(opened, population, session, since, until)
+        chosen = asked_of_views(opened, asked)
         with catalog.opened(opened) as listed:
+            selection: Selection = chosen or selection_of(opened, listed, asked)
             frozen = freeze_rows(listed, published, selection, field)
     if out is not None:
         with new_file(out) as file:
             file.write(frozen.csv)
     if json:
         checkpoint = {"origin": under.origin, "size": under.size, "root": under.root}
+        left_out = 0 if chosen is None else chosen.left_out
         emit("sample/freeze", {"checkpoint": checkpoint, **_as_json(frozen), "left_out": left_out})
         return
     say(f"{count(len(frozen.rows), 'record')} as of entry {under.size} of {under.origin}")
@@ -79,7 +86,7 @@ def freeze(
     if field is not None:
         say()
         table((field.upper(), "RECORDS"), ((name or "-", str(rows)) for name, rows in frozen.by_stratum.items()))
-    _say_left_out(frozen.later, left_out)
+    _say_left_out(frozen.later, chosen)
 
 
 def draw(
@@ -87,6 +94,7 @@ def draw(
     out: Annotated[Path, typer.Option("-o", "--out", help="The zip to write; never overwritten.")],
     population: PopulationOption = None,
     session: SessionOption = None,
+    model: ModelOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     seed: Annotated[str | None, typer.Option(help="What the auditor has thrown or chosen: decides the order.")] = None,
@@ -110,72 +118,39 @@ def draw(
 
     Its verifiers draw it again. `evidence sample` with options means this. docs/SAMPLING.md says how to do it by hand.
     """
-    from replay import access, catalog
-    from reports.bundle import ContentGrant, Order, export_bundle
+    from replay import catalog
+    from reports.bundle import Order, export_bundle
     from reports.exports import Words
     from reports.recipients import recipient_reference
 
+    asked = Asked(session, (), model, population, since, until)
+    asked.check()
+    check_content(with_content, False, purpose)
     wanted = _request(seed, nonce, at, number, stratify, replace or [])
     with store_of(config, store) as opened:
-        selection, left_out = _selection(opened, population, session, since, until)
-        named = recipient_reference(opened, recipient) if recipient is not None else None
-        asked = {} if population is None else {"query": population}
-        order = Order(at=at, sampling=wanted, said=Words(purpose, asked, recipient))
-        opened.publish()
-        with new_file(out) as file, catalog.opened(opened) as listed:
-            receipt = access.record(opened, "sample draw", purpose, {**selection.as_json(), **asked})
-            grant = ContentGrant(receipt) if with_content else None
+        chosen = asked_of_views(opened, asked)
+        with catalog.opened(opened) as listed, new_file(out) as file:
+            selection: Selection = chosen or selection_of(opened, listed, asked)
+            named = recipient_reference(opened, recipient) if recipient is not None else None
+            opened.publish()
+            said = Words(purpose, asked.in_words(), recipient)
+            receipt = access_receipt(opened, "sample draw", purpose, selection, population)
             summary = export_bundle(
                 *(opened, listed, selection),
-                content=grant,
+                content=content_grant(receipt, False) if with_content else None,
                 out=file,
                 pinned=pinned(pin),
                 recipient=named,
-                order=order,
+                order=Order(at=at, sampling=wanted, frameworks=(), said=said),
                 receipt=receipt,
             )
         opened.publish()
+    later = 0 if chosen is None or chosen.start or chosen.end else len(chosen.records) - summary.population
     if json:
-        emit("sample/draw", {"out": str(out), "recipient": named, "left_out": left_out, **as_json(summary)})
+        emit("sample/draw", {"out": str(out), "recipient": named, "later": later, **as_json(summary, None)})
         return
-    say(f"{out}: {count(summary.records, 'record')} drawn of {summary.population:,}, {size(summary.size)}")
-    say(f"  SHA-256 {summary.sha256}")
-    say(f"  under a checkpoint of {count(summary.checkpoint_size, 'entry', 'entries')}")
-    _say_left_out(0, left_out)
-    note("Hand the log's public key over by another way; the auditor runs: python3 verify.py BUNDLE --key KEY")
-
-
-def _selection(
-    opened: Store,
-    population: str | None,
-    session: str | None,
-    since: str | None,
-    until: str | None,
-) -> tuple[Selection, int]:
-    """The population, and how many records of the store no query sees.
-
-    No catalog may be open meanwhile: a query is a process of its own, which waits for it.
-    """
-    from cli.times import moment
-    from ledger.errors import UsageError
-    from replay import catalog
-    from replay.sessions import resolve_session
-    from reports.populations import ask
-    from reports.selection import SessionSelection, check_period, period
-
-    start, end = moment(since), moment(until)
-    if population is not None and session is not None:
-        raise UsageError("a population is chosen either by --population or by --session")
-    if population is not None:
-        check_period(start, end)
-        return ask(opened, population, start, end)
-    if session is not None:
-        check_period(start, end)
-        with catalog.opened(opened) as listed:
-            return SessionSelection(resolve_session(listed, session), start=start, end=end), 0
-    if start is None and end is None:
-        raise UsageError("a population is chosen by --population, by --session, or by --from and --to")
-    return period(start, end), 0
+    print_summary(out, summary, None)
+    _say_left_out(later, chosen)
 
 
 def _request(
@@ -207,11 +182,11 @@ def _wish(text: str) -> Replace:
     return Replace(reason, bytes.fromhex(record))
 
 
-def _say_left_out(later: int, left_out: int) -> None:
+def _say_left_out(later: int, chosen: QuerySelection | None) -> None:
     if later:
         note(f"{count(later, 'record')} of the query came after the checkpoint and are not in the population")
-    if left_out:
-        note(f"{count(left_out, 'record')} of the store are seen by no query: processing is restricted")
+    if chosen is not None and chosen.left_out:
+        note(f"{count(chosen.left_out, 'record')} of the store are seen by no query: processing is restricted")
 
 
 def _as_json(frozen: Frozen) -> dict[str, object]:

@@ -10,7 +10,7 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from ledger import canonical
 from ledger.access import Receipt
@@ -26,6 +26,7 @@ from reports.bundle_records import Lines, Table
 from reports.bundle_replay import Replay
 from reports.bundle_rows import store_rows
 from reports.bundle_statement import accesses_jsonl, entries_jsonl, predicate, statement
+from reports.bundle_views import MAX_RECORDS, Views, frameworks_for
 from reports.bundle_writer import BundleWriter, add_tools
 from reports.exports import Outgoing, Words, record_export
 from reports.published import as_of as report_as_of
@@ -44,12 +45,14 @@ class Order:
 
     ``complete``: show that no record of the selection is missing; None: where that is the selection's habit (a period).
     ``at``: as of an earlier published checkpoint of this size. ``sampling``: show the lines of a sample alone.
+    ``frameworks``: whose controls are judged; None: all for a period, the one of a control, else none.
     ``said``: why, for whom, and what was asked for: sealed beside the ledger's entry.
     """
 
     complete: bool | None = None
     at: int | None = None
     sampling: SamplingRequest | None = None
+    frameworks: tuple[str, ...] | None = None
     said: Words = _UNSAID
 
 
@@ -105,15 +108,19 @@ def export_bundle(
         plan = plan_bundle(
             bounded, published, selection, complete=order.complete, wanted=order.sampling, receipt=receipt
         )
-        with BundleWriter(out, core=True) as writer:
-            export = _Export(bounded, writer, plan, content)
-            export.write_payload(pinned)
+        frameworks = frameworks_for(selection) if order.frameworks is None else order.frameworks
+        in_full = content is not None and content.export is None
+        views = Views(bounded, plan, frameworks, in_full=in_full)
+        with BundleWriter(out, core=plan.records <= MAX_RECORDS) as writer:
+            export = _Export(bounded, writer, plan, content, views)
+            stated = export.write_payload(pinned)
             manifest = writer.seal(report_as_of(store, published))
             signed = attestation.envelope(attestation.statement(manifest, predicate(plan, content)), signer)
             writer.tag(attestation.FILE, signed)
             token = timestamping.timestamp(store.settings, signed)
             if token is not None:
                 writer.tag(timestamping.FILE, token)
+            views.add_reports(writer, stated)
             add_tools(writer, (_HERE / "bundle_readme.txt").read_bytes())
             writer.finish()
     summary = export.summary
@@ -151,11 +158,14 @@ def _outgoing(
 class _Export:
     """The payload of one bundle under way."""
 
-    def __init__(self, catalog: Catalog, writer: BundleWriter, plan: Plan, content: ContentGrant | None) -> None:
+    def __init__(
+        self, catalog: Catalog, writer: BundleWriter, plan: Plan, content: ContentGrant | None, views: Views
+    ) -> None:
         self._catalog = catalog
         self._writer = writer
         self._plan = plan
         self._content = content
+        self._views = views
         self._log = LogFiles(catalog.store.history, plan.published)
         self.summary = ExportSummary(
             checkpoint_size=plan.published.checkpoint.size,
@@ -165,8 +175,8 @@ class _Export:
             whole=plan.whole,
         )
 
-    def write_payload(self, pinned: Checkpoint | None) -> None:
-        """Every file under ``data/``."""
+    def write_payload(self, pinned: Checkpoint | None) -> dict[str, Any]:
+        """Every file under ``data/``; what ``bundle.json`` among them says."""
         plan, writer = self._plan, self._writer
         self._log.add_checkpoint(writer, pinned)
         writer.add("population.csv", population_csv(plan.population))
@@ -180,9 +190,11 @@ class _Export:
         writer.add("holds.jsonl", entries_jsonl(plan.holds))
         for entry in (*plan.endings, *plan.holds):
             self._log.need(entry.index)
+        self._views.add_payload(writer)
         entries = self._log.add_entries(writer, every=plan.whole)
         said = statement(plan, self._catalog.store.history.store, self._content, self.summary, entries)
         writer.add("bundle.json", canonical.encode(said))
+        return said
 
     def _write_replay(self, content: ContentGrant) -> dict[bytes, bytes]:
         """``replay.jsonl``; for sealed content the parts of each record, which are not in it."""

@@ -32,6 +32,7 @@ class Scope:
     decisions: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
+    days: Counter[tuple[str, str]] = field(default_factory=Counter)
     first: str = "~"
     last: str = ""
 
@@ -44,6 +45,7 @@ class Scope:
         at = (line.get("occurred_at") or line["observed_at"])[:-1]
         self.first, self.last = min(self.first, at), max(self.last, at)
         self.kinds[line["kind"]] += 1
+        self.days[at[:10], line["kind"]] += 1
         self.sources[line["source"]] += 1
         if "session" in line:
             self.sessions[line["session"]] += 1

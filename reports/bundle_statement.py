@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from reports.bundle import ExportSummary
 
 TYPE: Final = "evidence/bundle/2"
+_NAMED: Final = frozenset(
+    {"from", "input", "max_rows", "model", "request", "session", "sessions", "subjects", "to", "type", "version"}
+)
+"""What is told of an access's selection: references, times and closed codes. Words, as of a query, may name others."""
 
 
 def statement(
@@ -88,7 +92,7 @@ def accesses_jsonl(accesses: Iterable[Access], *, in_full: bool) -> bytes:
                 "host": access.host,
                 "operator": access.operator,
                 "purpose": access.purpose,
-                "selection": access.selection,
+                "selection": {name: value for name, value in access.selection.items() if name in _NAMED},
             }
         lines.append(canonical.encode(stated) + b"\n")
     return b"".join(lines)

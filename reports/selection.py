@@ -49,6 +49,14 @@ class Selection:
     def _hints(self) -> list[bytes] | None:
         return None
 
+    def in_words(self) -> str:
+        """What it selects, as people read it. References, opaque ids and closed codes: nobody is named."""
+        named = " ".join(str(item) for value in self._named().values() for item in _listed(value))
+        within = (
+            f"from {self.start or 'the first'} until before {self.end or 'the end'}" if self.start or self.end else ""
+        )
+        return " ".join(word for word in (_WORDS[self.kind], named, within) if word)
+
     def _named(self) -> dict[str, Any]:
         return {}
 
@@ -143,7 +151,13 @@ class ChosenSelection(Selection):
 
 @dataclass(frozen=True)
 class QuerySelection(ChosenSelection):
-    """The records that a query names. It can hold anything: it stands in the bundle, and never in the ledger."""
+    """The records that a query names. ``sql`` can hold anything: it stands in the bundle, and never in the ledger.
+
+    ``left_out``: records that no query sees, since they name people whose processing is restricted.
+    """
+
+    sql: str = ""
+    left_out: int = 0
 
     kind = "query"
 
@@ -159,6 +173,20 @@ class ControlSelection(ChosenSelection):
 
     def _named(self) -> dict[str, Any]:
         return {"framework": self.framework, "control": self.control}
+
+
+_WORDS: Final = {
+    "time": "all records",
+    "session": "records of the session",
+    "subject": "records that are about the person",
+    "model": "records that name the model",
+    "query": "records that a query has chosen",
+    "control": "records that were looked at for the control",
+}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def period(start: str | None, end: str | None) -> PeriodSelection:
