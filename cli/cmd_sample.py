@@ -15,6 +15,8 @@ from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, st
 from cli.output import count, emit, note, say, table
 from cli.sample_evaluate import EXAMPLE as EVALUATE_EXAMPLE
 from cli.sample_evaluate import evaluate
+from cli.sample_results import EXAMPLE as RESULTS_EXAMPLE
+from cli.sample_results import results
 
 if TYPE_CHECKING:
     from reports.populations import Frozen
@@ -206,6 +208,7 @@ GROUP = Group(
         Subcommand("freeze", freeze, FREEZE_EXAMPLE, "Count a population under a checkpoint."),
         Subcommand("draw", draw, DRAW_EXAMPLE, "Draw a sample, as a bundle."),
         Subcommand("evaluate", evaluate, EVALUATE_EXAMPLE, "Exceptions in a sample, and what they bound."),
+        Subcommand("results", results, RESULTS_EXAMPLE, "Evaluations that were recorded."),
     ),
     default="draw",
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reports.bundle_check import Result
     from reports.sample_evaluation import Evaluation, Sampled
-    from reports.sampling import Replace, Sample
+    from reports.sampling import Replace
 
 EXAMPLE = "Example: evidence sample evaluate sample.zip --key log.vkey --exception 8d54e3784c5d=no_approval --record"
 
@@ -64,9 +64,8 @@ def evaluate(
     judged = judge(sampled.sample, [_exception(sampled, text) for text in exception or []], level)
     sealed = _record(bundle, result, sampled, judged, why, config, store) if record else None
     if json:
-        emit(
-            "sample/evaluate", {**to_builtins(judged), "replacements": _replacements(sampled.sample), "record": sealed}
-        )
+        made = [item.as_json() for item in sampled.sample.replacements]
+        emit("sample/evaluate", {**to_builtins(judged), "replacements": made, "record": sealed})
         return
     _say(sampled, judged)
     if sealed is not None:
@@ -140,7 +139,7 @@ def _record(
     """Seal the result; the id of its record."""
     import hashlib
 
-    from reports.sample_evaluation import put_on_record
+    from reports.sample_results import put_on_record
 
     with store_of(config, store) as opened:
         stated: dict[str, str | int] = {"origin": result.origin, "checkpoint_size": result.size}
@@ -156,14 +155,10 @@ def _say_replaced(sampled: Sampled, wishes: list[Replace], json: bool) -> None:
     after = sampled.replaced(wishes)
     made = after.replacements[-len(wishes) :]
     if json:
-        emit("sample/evaluate", {"replacements": _replacements(after), "record": None})
+        emit("sample/evaluate", {"replacements": [item.as_json() for item in after.replacements], "record": None})
         return
     table(("REPLACED", "REASON", "COMES INSTEAD"), ((i.record.hex(), i.reason, i.by.hex()) for i in made))
     note("Its line is not in this bundle: draw the sample again with these --replace.")
-
-
-def _replacements(sample: Sample) -> list[dict[str, str]]:
-    return [{"reason": i.reason, "record": i.record.hex(), "with": i.by.hex()} for i in sample.replacements]
 
 
 def _say(sampled: Sampled, judged: Evaluation) -> None:
@@ -173,15 +168,18 @@ def _say(sampled: Sampled, judged: Evaluation) -> None:
     if len(judged.strata) > 1:
         say()
         table(
-            (str(sampled.sample.field).upper(), "POPULATION", "LOOKED AT", "EXCEPTIONS"),
-            ((p.stratum or "-", str(p.population), str(p.tested), str(p.exceptions)) for p in judged.strata),
+            (str(sampled.sample.field).upper(), "POPULATION", "LOOKED AT", "EXCEPTIONS", "AT MOST"),
+            (
+                (p.stratum or "-", str(p.population), str(p.tested), str(p.exceptions), f"{in_percent(p.upper)} %")
+                for p in judged.strata
+            ),
         )
     if judged.exceptions:
         say()
         table(("EXCEPTION", "CODE", "KIND", "SOURCE", "TIME (UTC)"), _exceptions(sampled, judged))
     say()
     level = judged.confidence
-    shown = {name: _in_percent(getattr(judged, name)) for name in ("rate", "upper", "low", "high")}
+    shown = {name: in_percent(getattr(judged, name)) for name in ("rate", "upper", "low", "high")}
     say(f"exceptions  {len(judged.exceptions)} of {judged.tested}: {shown['rate']} %")
     if judged.whole:
         say("all of the population was looked at: that is its rate, no bound is needed")
@@ -200,5 +198,6 @@ def _exceptions(sampled: Sampled, judged: Evaluation) -> Iterator[tuple[str, ...
         yield item.record, item.code, *(one_line(str(cell)) for cell in (line["kind"], line["source"], at))
 
 
-def _in_percent(rate: str) -> str:
+def in_percent(rate: str) -> str:
+    """A rate as percent, without zeros at its end."""
     return f"{Decimal(rate) * 100:.4f}".rstrip("0").rstrip(".")

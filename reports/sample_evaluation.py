@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import zipfile
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -14,9 +13,6 @@ import msgspec
 
 from ledger import merkle, records
 from ledger.errors import FormatError, NotFoundError, TamperedError, UsageError
-from ledger.recording import NewRecord, Recorded, record, words
-from ledger.store import Store
-from replay import access
 from reports.codes import check_code
 from reports.exception_rate import clopper_pearson, upper_bound
 from reports.sample_files import read_population, redraw
@@ -49,12 +45,16 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A stratum: how many records it has, how many were looked at, and how many of these were exceptions."""
+    """A stratum: how many records it has, how many were looked at, and how many of these were exceptions.
+
+    ``upper``: the one-sided bound for the stratum by itself; its rate where all of it was looked at.
+    """
 
     stratum: str
     population: int
     tested: int
     exceptions: int
+    upper: str
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -132,18 +132,21 @@ def evaluate(sample: Sample, exceptions: Sequence[tuple[bytes, str]], confidence
     if len({item.record for item in found}) != len(found):
         raise UsageError("a record is one exception at most")
     tested, hits = (Counter(each) for each in ([r.stratum for r in counting.values()], [e.stratum for e in found]))
-    strata = [Part(item.stratum, item.population, tested[item.stratum], hits[item.stratum]) for item in sample.strata]
+    level = float(confidence / 100)
+    strata = [
+        Part(name, rows, tested[name], hits[name], _upper(hits[name], tested[name], rows, level))
+        for name, rows, _ in sample.strata
+    ]
     population, size = sum(part.population for part in strata), len(counting)
-    level, is_whole = float(confidence / 100), population == size
+    is_whole = population == size
     low, high = (len(found) / size,) * 2 if is_whole and size else clopper_pearson(len(found), size, level)
-    upper = high if is_whole else upper_bound(len(found), size, level)
     return Evaluation(
         population=population,
         tested=size,
         exceptions=found,
         confidence=str(confidence),
         rate=_decimal(len(found) / size, "ROUND_HALF_EVEN"),
-        upper=_decimal(upper, "ROUND_UP"),
+        upper=_upper(len(found), size, population, level),
         low=_decimal(low, "ROUND_DOWN"),
         high=_decimal(high, "ROUND_UP"),
         whole=is_whole,
@@ -151,28 +154,12 @@ def evaluate(sample: Sample, exceptions: Sequence[tuple[bytes, str]], confidence
     )
 
 
+def _upper(exceptions: int, tested: int, population: int, level: float) -> str:
+    """The one-sided bound, or the rate where all was looked at; nothing is known where nothing was looked at."""
+    if tested == 0:
+        return "1.000000"
+    return _decimal(exceptions / tested if tested == population else upper_bound(exceptions, tested, level), "ROUND_UP")
+
+
 def _decimal(rate: float, rounding: str) -> str:
     return str(Decimal(rate).quantize(Decimal("0.000001"), rounding))
-
-
-def put_on_record(
-    store: Store, sample: Sample, evaluation: Evaluation, bundle: Mapping[str, str | int], why: str | None
-) -> Recorded:
-    """Seal the result as a ``review`` record, whose words only a reader with the keyring opens.
-
-    ``bundle``: ``sha256`` and ``origin`` of the bundle, ``size`` of its checkpoint. The line says that a sample was
-    looked at and by whom (a reference), ``flagged`` where there were exceptions; it names none of the records.
-    """
-    content = words(
-        about="sample",
-        bundle=dict(bundle),
-        evaluation=msgspec.to_builtins(evaluation),
-        replacements=[{"reason": r.reason, "record": r.record.hex(), "with": r.by.hex()} for r in sample.replacements],
-        sampling={"seed": sample.seed.as_json(), "size": sample.size, "stratify": sample.field},
-        **({} if why is None else {"why": why}),
-    )
-    fields: dict[str, Any] = {"kind": "review", "subjects": {"reviewer": [access.operator(store)]}}
-    if evaluation.exceptions:
-        fields["decision"] = "flagged"
-    # Under a key of its own: no erasure of a person takes the result away.
-    return record(store, [NewRecord(fields, content, secrets.token_hex(16))])
