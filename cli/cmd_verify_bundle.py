@@ -42,7 +42,7 @@ def verify_bundle(
 
     keys = list(key or ())
     if not keys and pin is None and (config or store):
-        keys = _own_key(config, store)
+        keys = own_key(config, store)
     result = check_bundle(bundle, keys, pin, strict=strict)
     opening = _open(bundle, grant, result) if grant is not None else None
     stamp = check_timestamp(bundle, tsa_roots, result) if tsa_roots is not None else None
@@ -74,7 +74,8 @@ def _opened(opening: dict[str, Any] | None) -> str:
     return f"grant until {opening['expires_at']}: {count(opening['opened'], 'content')} opened and checked{closed}"
 
 
-def _own_key(config: str | None, store: str | None) -> list[str]:
+def own_key(config: str | None, store: str | None) -> list[str]:
+    """The log key beside the configuration that these options name, if it names one."""
     from cli.options import settings_of
 
     settings = settings_of(config, store)

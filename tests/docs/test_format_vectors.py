@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -46,7 +47,7 @@ from ledger.settings import load
 from ledger.spool import Frame, read_frames
 from ledger.store import Store
 from replay.catalog import opened as opened_catalog
-from reports import attestation, grants, sealed_content
+from reports import attestation, grants, sample_files, sampling, sealed_content
 from reports.bundle import export_bundle
 from reports.dsar import clocks, requests, statements
 from reports.dsar import plan as plans
@@ -288,6 +289,33 @@ def check_approval() -> None:
         statements.verify(text, verifier, scheme, vector[scheme])
 
 
+def check_sample_key() -> None:
+    vector = values("sample-key")
+    checkpoint = unescaped(vector["checkpoint"])
+
+    assert sampling.Seed("given", vector["seed"]).key(checkpoint).hex() == vector["seed_key"]
+    assert sampling.Seed("nonce", vector["nonce"]).key(checkpoint).hex() == vector["nonce_key"]
+
+
+def check_sample_allocation() -> None:
+    def numbers(text: str) -> dict[str, int]:
+        return {name: int(number) for name, number in (item.split(" ") for item in text.split(", "))}
+
+    for line in VECTORS["sample-allocation"].splitlines():
+        size, counts, drawn = re.split(" of | = ", line)
+        assert sampling.allocate(numbers(counts), int(size)) == numbers(drawn)
+
+
+def check_sample() -> None:
+    """The three files of a sample: the population, how it was drawn, and what was."""
+    rows = sample_files.read_population(VECTORS["sample-population"].encode())
+    said, listed = VECTORS["sample-json"].removesuffix("\n").encode(), VECTORS["sample-csv"].encode()
+    sample = sample_files.redraw(said, listed, rows, unescaped(values("sample-key")["checkpoint"]))
+
+    assert [row.record for row in rows] == [hashlib.sha256(str(number).encode()).digest() for number in range(10)]
+    assert sample.seed.text == values("sample-key")["nonce"]
+
+
 def check_attestation() -> None:
     vector = values("attestation")
     verifier = notes.Verifier.from_vkey(vector["vkey"])
@@ -345,6 +373,11 @@ CHECKS: dict[str, Callable[..., None]] = {
     "identifiers": check_identifiers,
     "plan": check_plan,
     "approval": check_approval,
+    "sample-key": check_sample_key,
+    "sample-allocation": check_sample_allocation,
+    "sample-population": check_sample,
+    "sample-json": check_sample,
+    "sample-csv": check_sample,
     "attestation": check_attestation,
     "sealed-content": check_sealed_content,
     "grant": check_grant,
@@ -381,6 +414,7 @@ NAMES = {
     "events of requests": requests.EVENTS,
     "reasons of closing": requests.CLOSING,
     "ways to identify": requests.IDENTIFYING,
+    "fields to stratify by": {name.rpartition(".")[2] for name in sampling.FIELDS},
     "GenAI fields": {name for name, _ in genai._CURRENT.values()},
 }
 
