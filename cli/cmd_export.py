@@ -67,8 +67,8 @@ def export(
 
     asked = Asked(session, user or (), model, query, since, until)
     asked.check()
-    _check_content(with_content, revocable, purpose)
-    pinned = _pinned(pin)
+    check_content(with_content, revocable, purpose)
+    held = pinned(pin)
     with store_of(config, store) as opened:
         chosen = asked_of_views(opened, asked)
         with catalog.opened(opened) as listed, new_file(out) as file:
@@ -76,27 +76,28 @@ def export(
             named = recipient_reference(opened, recipient) if recipient is not None else None
             opened.publish()
             order = Order(complete=complete, at=at, said=Words(purpose, asked.in_words(), recipient))
-            receipt = _receipt(opened, purpose, selection, query)
-            grant = _grant(receipt, revocable) if with_content else None
+            receipt = access_receipt(opened, "export", purpose, selection, query)
+            grant = content_grant(receipt, revocable) if with_content else None
             summary = export_bundle(
                 opened,
                 listed,
                 selection,
                 content=grant,
                 out=file,
-                pinned=pinned,
+                pinned=held,
                 recipient=named,
                 order=order,
                 receipt=receipt,
             )
         opened.publish()
     if json:
-        emit("export", {"out": str(out), "recipient": named, **_as_json(summary, grant)})
+        emit("export", {"out": str(out), "recipient": named, **as_json(summary, grant)})
     else:
-        _print(out, summary, grant)
+        print_summary(out, summary, grant)
 
 
-def _check_content(with_content: bool, revocable: bool, purpose: str) -> None:
+def check_content(with_content: bool, revocable: bool, purpose: str) -> None:
+    """Raise UsageError for content without a purpose, and for what is about content where there is none."""
     from ledger.errors import UsageError
 
     if with_content and purpose == "not stated":
@@ -107,7 +108,8 @@ def _check_content(with_content: bool, revocable: bool, purpose: str) -> None:
         raise UsageError("--revocable is about content", hint="Give --with-content too.")
 
 
-def _pinned(pin: Path | None) -> Checkpoint | None:
+def pinned(pin: Path | None) -> Checkpoint | None:
+    """The checkpoint of a pin file. Raises UsageError where there is none."""
     from ledger.errors import UsageError
     from ledger.verify import pin as pins
 
@@ -119,23 +121,25 @@ def _pinned(pin: Path | None) -> Checkpoint | None:
     return found.checkpoint
 
 
-def _receipt(opened: Store, purpose: str, selection: Selection, query: str | None) -> Receipt:
+def access_receipt(opened: Store, command: str, purpose: str, selection: Selection, query: str | None) -> Receipt:
     """No record, no reveal: also without content it is read who looked at these records."""
     from replay import access
 
     stated = {
         name: ",".join(value) if isinstance(value, list) else value for name, value in selection.as_json().items()
     }
-    return access.record(opened, "export", purpose, stated | ({} if query is None else {"query": query}))
+    return access.record(opened, command, purpose, stated | ({} if query is None else {"query": query}))
 
 
-def _grant(receipt: Receipt, revocable: bool) -> ContentGrant:
+def content_grant(receipt: Receipt, revocable: bool) -> ContentGrant:
+    """Leave to put content into a bundle; sealed under a new reference where it is to be revocable."""
     from reports.bundle import ContentGrant, new_reference
 
     return ContentGrant(receipt, new_reference() if revocable else None)
 
 
-def _print(out: Path, summary: ExportSummary, grant: ContentGrant | None) -> None:
+def print_summary(out: Path, summary: ExportSummary, grant: ContentGrant | None) -> None:
+    """What was exported, for people."""
     of = f" of a population of {summary.population:,}" if summary.population != summary.records else ""
     say(
         f"{out}: {count(summary.records, 'record')}{of}, {count(summary.partitions, 'partition')}, {size(summary.size)}"
@@ -152,7 +156,8 @@ def _print(out: Path, summary: ExportSummary, grant: ContentGrant | None) -> Non
     note("Hand the log's public key over by another way; the auditor runs: python3 verify.py BUNDLE --key KEY")
 
 
-def _as_json(summary: ExportSummary, grant: ContentGrant | None) -> dict[str, Any]:
+def as_json(summary: ExportSummary, grant: ContentGrant | None) -> dict[str, Any]:
+    """The same for scripts."""
     from dataclasses import asdict
 
     reference = None if grant is None else grant.export

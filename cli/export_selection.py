@@ -31,7 +31,7 @@ class Asked:
         kinds = [name for name, value in self._kinds().items() if value]
         if len(kinds) > 1 or not (kinds or self.since or self.until):
             options = ", ".join(f"--{name}" for name in self._kinds())
-            raise UsageError(f"export takes one of {options}; --from and --to narrow it, or stand alone")
+            raise UsageError(f"records are selected by one of {options}; --from and --to narrow it, or stand alone")
 
     def in_words(self) -> dict[str, str]:
         """What was asked for, for the sealed note of the export: it may name a person."""

@@ -28,9 +28,11 @@ from cli import (
     cmd_replay,
     cmd_report,
     cmd_retention,
+    cmd_sample,
     cmd_seal,
     cmd_sessions,
     cmd_subjects,
+    cmd_tie_out,
     cmd_verify,
     cmd_verify_bundle,
 )
@@ -63,6 +65,7 @@ COMMANDS = (
     ("reconstruct", cmd_reconstruct.reconstruct, cmd_reconstruct.EXAMPLE, "Give an ingested file back, byte for byte."),
     ("export", cmd_export.export, cmd_export.EXAMPLE, "Make a bundle that verifies offline."),
     ("verify-bundle", cmd_verify_bundle.verify_bundle, cmd_verify_bundle.EXAMPLE, "Verify such a bundle."),
+    ("tie-out", cmd_tie_out.tie_out, cmd_tie_out.EXAMPLE, "Count the same records in several ways."),
     ("accesses", cmd_accesses.accesses, cmd_accesses.EXAMPLE, "Who looked at what in this store."),
     ("breach", cmd_breach.breach, cmd_breach.EXAMPLE, "Count who and what a breach has reached."),
     ("seal", cmd_seal.seal, cmd_seal.EXAMPLE, "Seal what waits, publish a checkpoint."),
@@ -77,6 +80,7 @@ GROUPS: tuple[Group, ...] = (
     cmd_mentions.GROUP,
     cmd_report.GROUP,
     cmd_retention.GROUP,
+    cmd_sample.GROUP,
     cmd_subjects.GROUP,
 )
 """Commands of two words; each module holds the table of its own."""

@@ -170,6 +170,13 @@ class MissingObjectError(EvidenceError):
     hint = "Check that the store is the right one and complete; `evidence verify` names what is lost."
 
 
+class CountsDifferError(EvidenceError):
+    """Counts of the same records, made in different ways, are not equal."""
+
+    exit_code = 28
+    hint = "See which partition or source differs; `evidence verify --level deep` says whether the store is unchanged."
+
+
 class RequestRefusedError(EvidenceError):
     """The state of a data subject's request, its plan or its approvals do not allow this step."""
 

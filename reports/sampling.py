@@ -90,6 +90,10 @@ class Replacement(NamedTuple):
     record: bytes
     by: bytes
 
+    def as_json(self) -> dict[str, str]:
+        """As sampling.json states it."""
+        return {"reason": self.reason, "record": self.record.hex(), "with": self.by.hex()}
+
 
 class Stratum(NamedTuple):
     """A part of the population: how many rows it has, and how many were drawn before any replacement."""
@@ -155,10 +159,7 @@ class Sample:
             {
                 "_": TYPE,
                 "algorithm": ALGORITHM,
-                "replacements": [
-                    {"reason": item.reason, "record": item.record.hex(), "with": item.by.hex()}
-                    for item in self.replacements
-                ],
+                "replacements": [item.as_json() for item in self.replacements],
                 "seed": self.seed.as_json(),
                 "size": self.size,
                 "strata": [item._asdict() for item in self.strata],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import re
@@ -45,6 +47,7 @@ from ledger.settings import load
 from ledger.spool import Frame, read_frames
 from ledger.store import Store
 from replay.catalog import opened as opened_catalog
+from reports import attestation, grants, sample_files, sampling, sealed_content
 from reports.bundle import export_bundle
 from reports.dsar import clocks, requests, statements
 from reports.dsar import plan as plans
@@ -286,6 +289,67 @@ def check_approval() -> None:
         statements.verify(text, verifier, scheme, vector[scheme])
 
 
+def check_sample_key() -> None:
+    vector = values("sample-key")
+    checkpoint = unescaped(vector["checkpoint"])
+
+    assert sampling.Seed("given", vector["seed"]).key(checkpoint).hex() == vector["seed_key"]
+    assert sampling.Seed("nonce", vector["nonce"]).key(checkpoint).hex() == vector["nonce_key"]
+
+
+def check_sample_allocation() -> None:
+    def numbers(text: str) -> dict[str, int]:
+        return {name: int(number) for name, number in (item.split(" ") for item in text.split(", "))}
+
+    for line in VECTORS["sample-allocation"].splitlines():
+        size, counts, drawn = re.split(" of | = ", line)
+        assert sampling.allocate(numbers(counts), int(size)) == numbers(drawn)
+
+
+def check_sample() -> None:
+    """The three files of a sample: the population, how it was drawn, and what was."""
+    rows = sample_files.read_population(VECTORS["sample-population"].encode())
+    said, listed = VECTORS["sample-json"].removesuffix("\n").encode(), VECTORS["sample-csv"].encode()
+    sample = sample_files.redraw(said, listed, rows, unescaped(values("sample-key")["checkpoint"]))
+
+    assert [row.record for row in rows] == [hashlib.sha256(str(number).encode()).digest() for number in range(10)]
+    assert sample.seed.text == values("sample-key")["nonce"]
+
+
+def check_attestation() -> None:
+    vector = values("attestation")
+    verifier = notes.Verifier.from_vkey(vector["vkey"])
+    stated = attestation.open_envelope(vector["envelope"].encode(), [verifier])
+
+    assert stated == attestation.statement(unescaped(vector["manifest"]), json.loads(vector["predicate"]))
+    payload = base64.b64decode(json.loads(vector["envelope"])["payload"])
+    assert attestation.pae(attestation.PAYLOAD_TYPE, payload).decode() == vector["signed"]
+
+
+def check_sealed_content() -> None:
+    vector = values("sealed-content")
+    export, record, row_key, key, sealed = (
+        bytes.fromhex(vector[name]) for name in ("export", "record", "row_key", "key", "sealed")
+    )
+
+    assert sealed_content.record_key(export, record, row_key) == key
+    found = sealed_content.unseal(export, record, key, sealed)
+    assert found == (row_key, vector["parts"].encode(), vector["content"].encode())
+
+
+def check_grant() -> None:
+    vector, sealed = values("grant"), values("sealed-content")
+    found = grants.read_grant(
+        unescaped(vector["note"]),
+        [notes.Verifier.from_vkey(vector["vkey"])],
+        export=sealed["export"],
+        origin="example.com/log",
+        now=vector["now"],
+    )
+
+    assert found.key(bytes.fromhex(sealed["record"])) == bytes.fromhex(sealed["key"])
+
+
 CHECKS: dict[str, Callable[..., None]] = {
     "source-id": check_source_id,
     "record": check_record,
@@ -309,6 +373,14 @@ CHECKS: dict[str, Callable[..., None]] = {
     "identifiers": check_identifiers,
     "plan": check_plan,
     "approval": check_approval,
+    "sample-key": check_sample_key,
+    "sample-allocation": check_sample_allocation,
+    "sample-population": check_sample,
+    "sample-json": check_sample,
+    "sample-csv": check_sample,
+    "attestation": check_attestation,
+    "sealed-content": check_sealed_content,
+    "grant": check_grant,
 }
 
 
@@ -342,6 +414,7 @@ NAMES = {
     "events of requests": requests.EVENTS,
     "reasons of closing": requests.CLOSING,
     "ways to identify": requests.IDENTIFYING,
+    "fields to stratify by": {name.rpartition(".")[2] for name in sampling.FIELDS},
     "GenAI fields": {name for name, _ in genai._CURRENT.values()},
 }
 

@@ -58,7 +58,7 @@ class Desk:
         with self.opened() as (store, listed):
             published = publish_all(store)
             receipt = access.record(store, "export", "a test", {})
-            chosen = choose(listed, PeriodSelection(None, None), published.checkpoint.size, complete=False)
+            chosen = choose(listed, PeriodSelection(None, None), complete=False)
             parts = [Part(entry, [row.row for row in rows]) for entry, rows in chosen]
             revealed = [row for part in parts for row in store.reveal(receipt, part.entry.value, part.rows)]
             outgoing = exports.Outgoing(
