@@ -144,7 +144,7 @@ def _row(item: Exported) -> tuple[str, ...]:
 def _told(words: Details | None) -> tuple[str, ...]:
     from replay.visible import one_line
 
-    if words is None or words.state != "verified":
+    if words is None or words.state not in ("verified", "redacted"):
         return f"content {words.state}" if words else "", "", "", ""
     asked = ", ".join(f"{label} {text}" for label, text in sorted(words.asked.items()))
     other = "" if words.same_bundle else " (of another bundle)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -45,6 +46,7 @@ from ledger.settings import load
 from ledger.spool import Frame, read_frames
 from ledger.store import Store
 from replay.catalog import opened as opened_catalog
+from reports import attestation, grants, sealed_content
 from reports.bundle import export_bundle
 from reports.dsar import clocks, requests, statements
 from reports.dsar import plan as plans
@@ -286,6 +288,40 @@ def check_approval() -> None:
         statements.verify(text, verifier, scheme, vector[scheme])
 
 
+def check_attestation() -> None:
+    vector = values("attestation")
+    verifier = notes.Verifier.from_vkey(vector["vkey"])
+    stated = attestation.open_envelope(vector["envelope"].encode(), [verifier])
+
+    assert stated == attestation.statement(unescaped(vector["manifest"]), json.loads(vector["predicate"]))
+    payload = base64.b64decode(json.loads(vector["envelope"])["payload"])
+    assert attestation.pae(attestation.PAYLOAD_TYPE, payload).decode() == vector["signed"]
+
+
+def check_sealed_content() -> None:
+    vector = values("sealed-content")
+    export, record, row_key, key, sealed = (
+        bytes.fromhex(vector[name]) for name in ("export", "record", "row_key", "key", "sealed")
+    )
+
+    assert sealed_content.record_key(export, record, row_key) == key
+    found = sealed_content.unseal(export, record, key, sealed)
+    assert found == (row_key, vector["parts"].encode(), vector["content"].encode())
+
+
+def check_grant() -> None:
+    vector, sealed = values("grant"), values("sealed-content")
+    found = grants.read_grant(
+        unescaped(vector["note"]),
+        [notes.Verifier.from_vkey(vector["vkey"])],
+        export=sealed["export"],
+        origin="example.com/log",
+        now=vector["now"],
+    )
+
+    assert found.key(bytes.fromhex(sealed["record"])) == bytes.fromhex(sealed["key"])
+
+
 CHECKS: dict[str, Callable[..., None]] = {
     "source-id": check_source_id,
     "record": check_record,
@@ -309,6 +345,9 @@ CHECKS: dict[str, Callable[..., None]] = {
     "identifiers": check_identifiers,
     "plan": check_plan,
     "approval": check_approval,
+    "attestation": check_attestation,
+    "sealed-content": check_sealed_content,
+    "grant": check_grant,
 }
 
 
