@@ -149,7 +149,7 @@ class Exported(msgspec.Struct, frozen=True):
 
 
 class Details(msgspec.Struct, frozen=True):
-    """The words of an export. ``state`` as of any content: nothing else is there unless it is ``verified`` or ``redacted``.
+    """The words of an export. ``state`` as of any content; nothing else is there but for ``verified`` and ``redacted``.
 
     ``same_bundle``: whether the note's keyed digest is over the digest that the entry states.
     """
