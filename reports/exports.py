@@ -1,4 +1,4 @@
-"""The register of exports, which bundles were outgoing out: the ledger has numbers and references, a sealed note words.
+"""The register of exports, which bundles were handed out: the ledger has numbers and references, a sealed note words.
 
 No record, no bundle: a file gets its name only after ``record_export`` has returned.
 """
@@ -29,11 +29,11 @@ _IN_WORDS: Final = frozenset({"query"})
 
 
 class Outgoing(NamedTuple):
-    """A bundle that is about to be outgoing out, as its ledger entry states it: nothing here may name a person.
+    """A bundle that is about to be handed out, as its ledger entry states it: nothing here may name a person.
 
     ``rows``: the blob that lists the rows (reports.bundle_rows), for a revocable bundle and where the entry does not
-    have all of the selection. ``export``: the reference in a revocable
-    bundle, made beforehand since content is sealed under it. ``recipient``: a reference (reports.recipients).
+    have all of the selection. ``export``: the reference in a revocable bundle, made beforehand since content is sealed
+    under it. ``recipient``: a reference (reports.recipients).
     """
 
     sha256: str

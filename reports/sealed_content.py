@@ -15,11 +15,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.errors import FormatError, TamperedError
-from ledger.segments import NONCE_BYTES
 
 EXPORT_BYTES: Final = 16
 RECORD_BYTES: Final = 32
 KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
 OVERHEAD: Final = NONCE_BYTES + 16 + KEY_BYTES + 4
 """Bytes that sealed content has besides content and parts: nonce, tag, row key, a length."""
 _INFO: Final = b"evidence/v1/export"
