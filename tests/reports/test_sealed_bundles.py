@@ -54,13 +54,20 @@ class Sealed(NamedTuple):
         payload = {name: data for name, data in files.items() if name.startswith("data/")}
         manifest = _manifest(payload)
         with self.desk.installation.open() as store:
-            files[attestation.FILE] = attestation.envelope(attestation.statement(manifest, {}), store.signer("bundle"))
+            signer = store.signer("bundle")
+        said = attestation.open_envelope(files[attestation.FILE], [signer.verifier])["predicate"]
+        files[attestation.FILE] = attestation.envelope(attestation.statement(manifest, said), signer)
         files["manifest-sha256.txt"] = manifest
         tags = {name: data for name, data in files.items() if name not in payload and not name.startswith("tagm")}
         files["tagmanifest-sha256.txt"] = _manifest(tags)
         path = folder / "changed.zip"
         path.write_bytes(rezip(files))
         return self._replace(path=path)
+
+
+def found(result: verify.Result) -> list[dict[str, str]]:
+    """What was found, but that the auditor remembers no earlier checkpoint."""
+    return [finding for finding in result.findings if finding["verdict"] != verify.UNPINNED]
 
 
 def _manifest(files: Files) -> bytes:
@@ -90,7 +97,7 @@ def test_without_a_grant_everything_is_verified_and_nothing_is_read(bundle: Seal
     result = bundle.check()
     files = unzip(bundle.path.read_bytes())
 
-    assert (result.verdict, result.findings) == (verify.INTACT, [])
+    assert (result.verdict, found(result)) == (verify.INTACT, [])
     assert result.checked["sealed contents"] == 5
     assert all(SAID not in data and ANA.encode() not in data for data in files.values())
     assert all(b"row_key" not in data for name, data in files.items() if name.startswith("data/"))
@@ -114,7 +121,7 @@ def test_a_grant_opens_all_of_it(bundle: Sealed, tmp_path: Path) -> None:
 
     assert opening is not None
     assert (opening.opened, opening.closed) == (5, 0)
-    assert result.findings == []
+    assert found(result) == []
 
 
 def test_a_grant_after_an_erasure_leaves_the_person_closed(tmp_path: Path) -> None:
@@ -207,8 +214,8 @@ def put_under_the_seal(bundle: Sealed, files: Files, content: Alter, parts: Alte
     [
         (richer, richer, "the sealed content is not the one that the record commits to"),
         (as_it_is, richer, "a part that is said to be the record's own words is not in its content"),
-        (as_it_is, lambda parts: b"?" * len(parts), "not JSON: unexpected character at byte 0"),
-        (as_it_is, lambda parts: b"7".ljust(len(parts), b"7"), "is malformed"),
+        (as_it_is, lambda parts: b"?" * len(parts), "not JSON"),
+        (as_it_is, lambda parts: parts.replace(b"verbatim", b"verbatin"), "is malformed"),
     ],
     ids=["another content", "other words", "no JSON", "another shape"],
 )
@@ -216,12 +223,12 @@ def test_what_is_not_the_record_is_found_when_it_is_opened(
     bundle: Sealed, tmp_path: Path, content: Alter, parts: Alter, reason: str
 ) -> None:
     forged = bundle.changed(lambda files: put_under_the_seal(bundle, files, content, parts), tmp_path)
-    assert forged.check().verdict == verify.INTACT
+    assert found(forged.check()) == []
     opening, result = forged.opened(tmp_path)
 
     assert opening is not None
     assert opening.opened == 4
-    (finding,) = result.findings
+    (finding,) = found(result)
     assert finding["verdict"] == verify.TAMPERED
     assert finding["object"].startswith("data/content.jsonl, row 0 of partition ")
     assert reason in finding["reason"]
@@ -249,4 +256,4 @@ def test_sealed_contents_that_changed_places_do_not_open(bundle: Sealed, tmp_pat
 
     assert opening is not None
     assert opening.opened == 3
-    assert [finding["verdict"] for finding in result.findings] == [verify.TAMPERED] * 2
+    assert [finding["verdict"] for finding in found(result)] == [verify.TAMPERED] * 2
