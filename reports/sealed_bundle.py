@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger import canonical, merkle, notes, records
 from ledger.errors import EvidenceError, GrantRefusedError, TamperedError, UsageError
+from reports.bundle_check import proven
 from reports.grants import MAX_GRANT, Grant, holders, read_grant
 from reports.sealed_content import Unsealed, fits, unseal
 from reports.standalone import verify
@@ -66,6 +67,8 @@ def open_sealed(
         counts: Counter[str] = Counter()
         for item in sealed(files):
             counts[_check(item, opened, entries, result)] += 1
+    if counts.keys() == {"opened"}:
+        proven(result, "sealed")
     return Opening(opened.expires_at, counts["opened"], counts["closed"])
 
 
