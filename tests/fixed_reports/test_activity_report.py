@@ -38,8 +38,9 @@ def test_calls_tokens_errors_and_verdicts_are_counted_by_model_and_user(bank: An
         ("m", 1, 0, None, 0),
         ("m-2", 1, 1, None, 0),
     ]
-    users = read.column("by-user", "Reference", "Calls", "Input tokens", "Failed", "Blocked", "Content")
-    assert users == [(ana, 2, 20, 1, 1, "kept"), (ben, 1, None, 0, 0, "kept")]
+    users = read.column("by-user", "Reference", "Calls", "Input tokens", "Failed", "Content")
+    assert users == [(ana, 2, 20, 1, "kept"), (ben, 1, None, 0, "kept")]
+    assert read.column("verdicts-by-user", "Reference", "Blocked", "Masked") == [(ana, 1, 0)]
     assert read.column("errors", "Error", "Model", "Calls") == [("timeout", "m-1", 1)]
     assert read.column("decisions", "Decision", "Kind", "Source") == [("blocked", "policy", "guard")]
 
