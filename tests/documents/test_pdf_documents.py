@@ -139,8 +139,8 @@ def test_a_record_id_can_be_searched_for_and_copied_though_it_takes_two_lines(sa
 
 
 def test_a_wide_table_gets_pages_of_its_own_that_are_turned() -> None:
-    columns = tuple(Column(f"Column {number}", "id") for number in range(5))
-    row = tuple(sample_reports.record(number) for number in range(5))
+    columns = tuple(Column(f"Column {number}", "id") for number in range(9))
+    row = tuple(sample_reports.record(number) for number in range(9))
 
     pages = pypdf.PdfReader(io.BytesIO(pdf.pdf(of_one_table(row, columns=columns)))).pages
 
