@@ -31,6 +31,7 @@ def verify(
     ] = 1,
     update_pin: Annotated[bool, typer.Option(help="Move the pin forward where nothing is wrong.")] = True,
     content: Annotated[bool, typer.Option(help="Open content at level deep.")] = True,
+    record: Annotated[bool, typer.Option("--record", help="State this run in the ledger, for reports.")] = False,
     store: StoreOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -38,12 +39,18 @@ def verify(
     """Verify the store. Exit codes: 0 intact, 1 tampered, 2 usage, 3 unverifiable, 4 nothing there, 5 lost, 6 stale."""
     from datetime import timedelta
 
+    from cli.verify_record import record_run
+    from ledger.clock import utc_now
+    from ledger.errors import UsageError
     from ledger.objects import open_objects
     from ledger.verify import Options, Verdict
     from ledger.verify import pin as pins
     from ledger.verify import verify as run
 
+    begun_at = utc_now()
     settings = _settings(config, store, key, pin)
+    if record and settings is None:
+        raise UsageError("--record writes into the store, and needs its settings", hint="Name them with --config.")
     pin_path = pin or (settings.pin if settings else None)
     known = pins.load(pin_path) if pin_path else None
     trusted = _trusted(key, settings, pinned=pin is not None and known is not None)
@@ -69,11 +76,14 @@ def verify(
         report.add(Verdict.UNVERIFIABLE, "spool", f"no content was opened: {unrecorded}")
         next_pin = None
     written = next_pin is not None and update_pin and _keep(pin_path, next_pin, report, first=known is None)
+    entry = record_run(settings, report, begun_at) if record and settings else None
     if json:
         kept = {"path": str(pin_path), "found": known is not None, "written": written} if pin_path else None
-        emit("verify", {**report.as_json(), "pin": kept})
+        emit("verify", {**report.as_json(), "pin": kept, "entry": entry})
     else:
         _print(report, url)
+        if entry is not None:
+            say(f"  recorded    ledger entry {entry}")
     raise typer.Exit(report.exit_code)
 
 

@@ -25,6 +25,9 @@ def verify_bundle(
     grant: Annotated[
         Path | None, typer.Option(help="A grant: opens the sealed content of a revocable bundle, and checks it.")
     ] = None,
+    tsa_roots: Annotated[
+        Path | None, typer.Option(help="Root certificates (PEM) that you hold: checks the bundle's timestamp.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 6 where the bundle cannot be tied to a pin.")] = False,
     store: StoreOption = None,
     config: ConfigOption = None,
@@ -35,19 +38,24 @@ def verify_bundle(
     With --config or --store, and no --key or --pin, the log key beside that configuration is trusted. Exit codes:
     0 intact, 1 tampered, 2 usage, 3 unverifiable, 4 nothing there, 5 lost, 6 unpinned under --strict.
     """
-    from reports.bundle_check import check_bundle, printable, report
+    from reports.bundle_check import check_bundle, check_timestamp, printable, report
 
     keys = list(key or ())
     if not keys and pin is None and (config or store):
         keys = own_key(config, store)
     result = check_bundle(bundle, keys, pin, strict=strict)
     opening = _open(bundle, grant, result) if grant is not None else None
+    stamp = check_timestamp(bundle, tsa_roots, result) if tsa_roots is not None else None
     if json:
-        emit("verify-bundle", result.as_json() | ({"grant": opening} if grant is not None else {}))
+        more = {"grant": opening} if grant is not None else {}
+        more |= {"timestamp": stamp._asdict() if stamp else None} if tsa_roots is not None else {}
+        emit("verify-bundle", result.as_json() | more)
     else:
         say("\n".join(printable(line) for line in report(result).splitlines()))
         if grant is not None:
             say(_opened(opening))
+        if stamp is not None:
+            say(printable(f"timestamped at {stamp.at} by {stamp.authority}"))
     raise typer.Exit(result.exit_code)
 
 

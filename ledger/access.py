@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ledger.clock import utc_now
@@ -33,7 +33,7 @@ class AccessRecorder:
         self._file: SpoolFile | None = None
         self._given: set[Receipt] = set()
 
-    def record(self, content: bytes, subjects: Mapping[str, list[str]]) -> Receipt:
+    def record(self, content: bytes, subjects: Mapping[str, list[str]], warnings: Sequence[str] = ()) -> Receipt:
         """Make one access record durable and return its receipt. Raises AccessNotRecordedError.
 
         The number is taken first: if this process dies before the record is written, the gap shows it.
@@ -54,6 +54,8 @@ class AccessRecorder:
             }
             if subjects:
                 fields["subjects"] = dict(subjects)
+            if warnings:
+                fields["warnings"] = sorted(warnings)
             file.append(Frame(number, fields, content))
         except AccessNotRecordedError:
             raise

@@ -139,12 +139,12 @@ class Store:
 
     # -- revealing
 
-    def record_access(self, content: bytes, subjects: Mapping[str, list[str]]) -> Receipt:
+    def record_access(self, content: bytes, subjects: Mapping[str, list[str]], warnings: Sequence[str] = ()) -> Receipt:
         """Make an access record durable (committed, where the settings demand it) and return its receipt.
 
-        Raises AccessNotRecordedError; then nothing may be shown.
+        ``warnings``: closed codes that stand in its line. Raises AccessNotRecordedError; then nothing may be shown.
         """
-        receipt = self._recorder.record(content, subjects)
+        receipt = self._recorder.record(content, subjects, warnings)
         if self.settings.reveal == "anchored":
             sealing.anchor(self, receipt)
             self.publish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import socket
 from collections.abc import Mapping
+from typing import Final
 
 from ledger import canonical
 from ledger.access import Receipt
@@ -12,15 +13,20 @@ from ledger.errors import AccessNotRecordedError, EvidenceError, KeyringError, S
 from ledger.settings import Settings
 from ledger.store import Store, record_without_store
 
+NOT_STATED: Final = "not stated"
+"""The purpose of an access for which nobody gave one."""
+
 
 def record(store: Store, command: str, purpose: str, selection: Mapping[str, str]) -> Receipt:
     """Record an access and return its receipt. The operator's name is the operating system's: asserted, not proven.
 
-    ``purpose`` and ``selection`` are content: they may name a person. Raises AccessNotRecordedError.
+    ``purpose`` and ``selection`` are content: they may name a person. That no purpose was given is a code in the line,
+    so that it can be asked without opening anything. Raises AccessNotRecordedError.
     """
+    warnings = ["purpose_not_stated"] if purpose.strip().lower() in ("", NOT_STATED) else []
     try:
         viewer = operator(store)
-        return store.record_access(_content(command, purpose, selection), {"viewer": [viewer]})
+        return store.record_access(_content(command, purpose, selection), {"viewer": [viewer]}, warnings)
     except (KeyringError, StorageError, OSError) as error:
         why = error.message if isinstance(error, EvidenceError) else type(error).__name__
         raise AccessNotRecordedError(f"the access could not be recorded: {why}") from None

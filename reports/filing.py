@@ -1,4 +1,4 @@
-"""Putting a report into the store: its renderings become objects under ``reports/``, and a ledger entry vouches for them.
+"""Putting a report into the store: its renderings become objects under ``reports/``, which a ledger entry lists.
 
 What stands there stays for as long as the store does, and anyone who can read the store can read it. So only a report
 that names nobody may be put there: it holds what record lines and ledger entries hold (references and codes), never
@@ -20,6 +20,8 @@ from reports import documents
 from reports.document import Report
 from reports.documents import outline
 
+DEFAULT: Final = ("pdf", "xlsx", "json")
+"""Formats that are put into the store where none is named: to read, to work with, and the exact values."""
 _CODES: Final = re.compile(r"[A-Za-z0-9_.:/+-]{1,128}(?:, ?[A-Za-z0-9_.:/+-]{1,128}){0,31}")
 """Codes, references, times, or a list of them: what a parameter may be to stand in an entry."""
 _MOMENT: Final = re.compile(r"[-:]|\.\d+")

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger import canonical, merkle, notes, records
 from ledger.errors import EvidenceError, GrantRefusedError, TamperedError, UsageError
+from reports.bundle_check import proven
 from reports.grants import MAX_GRANT, Grant, holders, read_grant
 from reports.sealed_content import Unsealed, fits, unseal
 from reports.standalone import verify
@@ -66,6 +67,8 @@ def open_sealed(
         counts: Counter[str] = Counter()
         for item in sealed(files):
             counts[_check(item, opened, entries, result)] += 1
+    if counts.keys() == {"opened"}:
+        proven(result, "sealed")
     return Opening(opened.expires_at, counts["opened"], counts["closed"])
 
 
@@ -113,8 +116,10 @@ def _check(item: _Sealed, grant: Grant, entries: Mapping[int, Mapping[str, Any]]
 
 def _check_parts(opened: Unsealed) -> None:
     """What the exporter calls the record's own words stands in its content."""
-    for part in canonical.decode(opened.parts) if opened.parts else ():
-        if part["verbatim"] and not verify.occurs(part["text"], opened.content):
+    parts = canonical.decode(opened.parts)
+    searched = verify.texts_of(opened.content) if parts else ()
+    for part in parts:
+        if part["verbatim"] and not any(part["text"] in text for text in searched):
             raise TamperedError("a part that is said to be the record's own words is not in its content")
 
 

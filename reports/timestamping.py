@@ -50,7 +50,7 @@ def timestamp(settings: Settings, data: bytes, timeout: float = TIMEOUT) -> byte
 
     if settings.tsa_url is None:
         return None
-    url, roots = _checked_url(settings.tsa_url), read_roots(settings)
+    url, roots = _checked_url(settings.tsa_url), read_roots(settings.tsa_roots)
     request = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
     answer = _within(timeout, lambda: _post(url, request.as_bytes(), timeout))
     try:
@@ -83,21 +83,21 @@ def check_token(token: bytes, data: bytes, roots: Sequence[Certificate], *, nonc
 _HINT: Final = "Name the roots of the authority that made it (setting tsa_roots)."
 
 
-def read_roots(settings: Settings) -> list[Certificate]:
-    """The root certificates under which tokens are accepted. Raises ConfigError where there are none."""
+def read_roots(path: Path | None) -> list[Certificate]:
+    """The root certificates (PEM) under which tokens are accepted. Raises ConfigError where there are none."""
     from cryptography import x509
 
-    if settings.tsa_roots is None:
+    if path is None:
         raise ConfigError(
             "the settings name no tsa_roots, so no timestamp can be checked",
             hint="Name a PEM file with the root certificate of the timestamp authority.",
         )
     try:
-        return x509.load_pem_x509_certificates(Path(settings.tsa_roots).read_bytes())
+        return x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as error:
-        raise ConfigError(f"cannot read {settings.tsa_roots}: {error.strerror}") from None
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except ValueError:
-        raise ConfigError(f"{settings.tsa_roots} holds no certificates in PEM") from None
+        raise ConfigError(f"{path} holds no certificates in PEM") from None
 
 
 def _decoded(token: bytes) -> TimeStampResponse:

@@ -112,7 +112,8 @@ class _Judge:
             return "not applicable"
         if "exceptions found" in found:
             return "exceptions found"
-        return "evidenced" if found and set(found) == {"evidenced"} else "not evidenced here"
+        spoken = set(found) - {"not applicable"}
+        return "evidenced" if spec.missing is None and spoken == {"evidenced"} else "not evidenced here"
 
     def _result(self, framework: Framework, spec: ControlSpec, use: TestUse, asked: Asked) -> TestResult:
         answer = self._answers[asked]
@@ -121,22 +122,24 @@ class _Judge:
             question=asked.test.question,
             population=answer.population,
             exceptions=_exceptions(f"{framework.name}-{_slug(spec.id)}-{use.test}", asked, answer),
-            verdict=_verdict_of(answer),
+            verdict=_verdict_of(asked, answer),
             words=wording.of_test(asked, answer),
             query=answer.query,
         )
 
 
-def _verdict_of(answer: Answer) -> Verdict:
+def _verdict_of(asked: Asked, answer: Answer) -> Verdict:
     """Of one test. What it needs comes first: without it, an exception may be but a gap in what was taken in."""
-    if answer.missing or answer.population == 0:
+    if answer.missing:
         return "not evidenced here"
+    if answer.population == 0:
+        return asked.test.when_none
     return "exceptions found" if answer.exceptions else "evidenced"
 
 
 def _exceptions(name: str, asked: Asked, answer: Answer) -> Table:
-    rows = () if _verdict_of(answer) == "not evidenced here" else answer.rows
-    total = answer.exceptions if len(rows) < answer.exceptions and rows else None
+    rows = answer.rows if _verdict_of(asked, answer) == "exceptions found" else ()
+    total = answer.exceptions if rows and len(rows) < answer.exceptions else None
     return Table(name, f"Exceptions: {asked.test.question}", answer.columns, rows, query=answer.query, total=total)
 
 

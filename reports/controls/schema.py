@@ -37,6 +37,7 @@ class ControlTest(_Strict):
 
     ``population`` and ``exceptions`` give rows whose first column is ``record_id`` or ``entry``, and which have a
     column ``time`` (or NULL). ``exceptions`` reads ``population``; where there is none, a population is enough.
+    ``items``: what a row of the population is; ``when_none``: what it says where there is none.
     ``given`` is a table of one row: ``now``, ``since``, ``until`` and the parameters.
     """
 
@@ -46,6 +47,7 @@ class ControlTest(_Strict):
     population: Sql
     exceptions: Sql | None = None
     items: Words
+    when_none: Literal["not evidenced here", "not applicable"] = "not evidenced here"
     needs: tuple[Need, ...] = Field(default=(), max_length=10, strict=False)
     facts: Sql | None = None
     parameters: dict[Parameter, Value] = Field(default_factory=dict, max_length=10)
@@ -85,7 +87,8 @@ class Wording(_Strict):
 class ControlSpec(_Strict):
     """A control: what it asks, in own words, and the tests that speak to it; none where this store sees nothing of it.
 
-    ``missing``: what would have to be there, for a control without tests. ``applies_from``: since or from when.
+    ``missing``: what would have to be there besides; a control that has it is never evidenced by its tests alone.
+    ``applies_from``: since or from when.
     """
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ().,/:-]{0,39}\Z")]

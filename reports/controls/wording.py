@@ -31,6 +31,9 @@ NOT_PROVEN: Final = (
     "That an organisation complies with a framework: a control is more than what a store can see.",
     "That two references are two people: a person under two identifiers that were never linked has two.",
 )
+ANY: Final = "%"
+"""A parameter that fits everything, which goes without saying."""
+
 COUNTED: Final[dict[Verdict, str]] = {
     "evidenced": "evidenced",
     "exceptions found": "with exceptions",
@@ -41,19 +44,16 @@ COUNTED: Final[dict[Verdict, str]] = {
 
 def of_test(asked: Asked, answer: Answer) -> str:
     """Why a test has its verdict, in a sentence, with the facts that it states."""
-    items = asked.test.items
     if answer.missing:
         said = f"Not there: {'; '.join(answer.missing)}."
     elif answer.population == 0:
-        said = f"There are no {items} to look at."
-    elif answer.exceptions:
-        said = f"{answer.exceptions:,} of {answer.population:,} {items} are exceptions."
-    elif asked.test.exceptions is None:
-        said = f"{answer.population:,} {items}."
+        said = f"There are no {asked.test.items} to look at."
     else:
-        said = f"{answer.population:,} {items}, none of them an exception."
+        said = f"{_capital(asked.test.items)}: {answer.population:,} looked at"
+        said += f", {_exceptions(answer.exceptions)}." if asked.test.exceptions else "."
     stated = [f"{name}: {value if value is not None else 'none'}" for name, value in answer.facts]
-    stated += [f"set to {name.replace('_', ' ')} {value}" for name, value in asked.values]
+    set_to = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asked.values if value != ANY)
+    stated += [f"settings: {set_to}"] if set_to else []
     return " ".join([said, *(f"{_capital(item)}." for item in stated)])
 
 
@@ -66,12 +66,16 @@ def _reason(spec: ControlSpec, verdict: Verdict, missing: list[str]) -> str:
     if verdict == "not applicable" and spec.not_applicable is not None:
         return spec.not_applicable.why
     if verdict == "exceptions found":
-        return spec.wording.exceptions or "The exceptions below have to be explained."
+        also = ["Besides, not all that its tests look for is here.", *missing] if missing else []
+        return " ".join([spec.wording.exceptions or "The exceptions below have to be explained.", *also])
     if verdict == "evidenced":
-        return spec.wording.evidenced or "All tests below found what they look for, and no exception."
+        return spec.wording.evidenced or "The tests below found what they look for, and no exception."
+    rest = [] if spec.missing is None else [f"Missing: {spec.missing}"]
     if not spec.tests:
-        return f"This store holds nothing that speaks to it. {spec.missing}"
-    return " ".join([spec.wording.not_evidenced or "Missing in this store:", *missing])
+        return " ".join(["This store holds nothing that speaks to it.", *rest])
+    if not missing:
+        return " ".join(["What the tests below look for is here, but that is a part of what it asks.", *rest])
+    return " ".join([spec.wording.not_evidenced or "Not all that its tests look for is here.", *missing, *rest])
 
 
 def _since(spec: ControlSpec, now: str) -> str:
@@ -81,6 +85,10 @@ def _since(spec: ControlSpec, now: str) -> str:
     verb = "applies from" if day > now[:10] else "has applied since"
     note = f" {spec.applies_note}" if spec.applies_note else ""
     return f"This {verb} {day}, where it applies at all.{note}"
+
+
+def _exceptions(number: int) -> str:
+    return {0: "no exception", 1: "1 exception"}.get(number, f"{number:,} exceptions")
 
 
 def _capital(text: str) -> str:

@@ -6,7 +6,7 @@ import io
 from typing import Final
 
 from reports.archive import Archive
-from reports.document import Cell, Facts, Report, Table, Text
+from reports.document import Cell, Facts, Report, Text
 from reports.documents import outline
 from reports.spreadsheets import csv_bytes
 
@@ -19,13 +19,8 @@ _ABOUT: Final = (
 def tables(report: Report) -> dict[str, bytes]:
     """File names and their bytes: all rows of every table, of the controls and their tests, and of every chart."""
     files = {"about.csv": csv_bytes(("section", "label", "value"), _about(report))}
-    for table in (outline.overview(report), outline.tests(report)):
-        if table.rows:
-            files[f"{table.name}.csv"] = _table(table)
-    for prefix, found in (("", outline.tables(report)), ("chart-", map(outline.chart_table, outline.charts(report)))):
-        for table in found:
-            name = f"{prefix}{table.name}.csv"
-            files[name if name not in files else f"table-{name}"] = _table(table)
+    for table in outline.tables(report):
+        files[f"{table.name}.csv"] = csv_bytes([column.title for column in table.columns], table.rows)
     return files
 
 
@@ -36,10 +31,6 @@ def archive(report: Report) -> bytes:
         for name, data in tables(report).items():
             zipped.add(name, data)
     return out.getvalue()
-
-
-def _table(table: Table) -> bytes:
-    return csv_bytes([column.title for column in table.columns], table.rows)
 
 
 def _about(report: Report) -> list[tuple[Cell, ...]]:

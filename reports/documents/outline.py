@@ -31,20 +31,24 @@ def charts(report: Report) -> list[Chart]:
 
 
 def tables(report: Report) -> list[Table]:
-    """Every table, those of exceptions too, each with a name of its own."""
-    found: list[Table] = []
+    """All that is a table, with a name of its own each: controls and tests, tables, exceptions, values of charts."""
+    found = [table for table in (overview(report), tests(report)) if table.rows]
     for block in blocks(report):
         if isinstance(block, Table):
             found.append(block)
         elif isinstance(block, Control):
             found += [test.exceptions for test in block.tests if test.exceptions.rows]
-    seen = Counter[str]()
-    named = []
-    for table in found:
-        seen[table.name] += 1
-        number = seen[table.name]
-        named.append(table if number == 1 else msgspec.structs.replace(table, name=f"{table.name}-{number}"))
-    return named
+    seen: set[str] = set()
+    return [_named(table, seen) for table in (*found, *map(_values, charts(report)))]
+
+
+def _named(table: Table, seen: set[str]) -> Table:
+    name, number = table.name, 1
+    while name in seen:
+        number += 1
+        name = f"{table.name}-{number}"
+    seen.add(name)
+    return table if number == 1 else msgspec.structs.replace(table, name=name)
 
 
 def exceptions(table: Table) -> int:
@@ -89,7 +93,7 @@ def tests(report: Report) -> Table:
     return Table("tests", "Tests of controls", columns, tuple(rows))
 
 
-def chart_table(chart: Chart) -> Table:
+def _values(chart: Chart) -> Table:
     """The values that a chart is drawn from."""
     time = chart.kind in ("line", "span")
     first = Column(chart.x, "time" if time else "text")
@@ -98,7 +102,7 @@ def chart_table(chart: Chart) -> Table:
         columns = (first, Column("Until", "time"), Column(chart.y), Column("Series"))
     else:
         columns = (first, Column(chart.y, "number"), Column("Series"))
-    return Table(chart.name, chart.title, columns, tuple(chart.rows))
+    return Table(f"chart-{chart.name}", chart.title, columns, tuple(chart.rows))
 
 
 def queries(report: Report) -> list[str]:

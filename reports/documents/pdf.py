@@ -20,7 +20,7 @@ from reports.documents import charts, outline
 from reports.documents.cells import printed, shortened, text
 
 STANDARDS: Final = ("a-2a", "ua-1")
-_TEMPLATE: Final = Path(__file__).parent / "report.typ"
+TEMPLATE: Final = Path(__file__).parent / "report.typ"
 _CELL: Final = 600
 """Characters of a cell that are shown; XLSX and CSV have more."""
 _LABEL: Final = 60
@@ -53,7 +53,7 @@ def pages(report: Report, dots_per_inch: int = 100) -> list[bytes]:
 
 def _compiled(report: Report, form: Any, dots_per_inch: int | None = None) -> Any:
     return typst.compile(
-        _TEMPLATE.read_bytes(),
+        TEMPLATE.read_bytes(),
         format=form,
         ppi=dots_per_inch,
         sys_inputs={"report": msgspec.json.encode(_values(report)).decode()},

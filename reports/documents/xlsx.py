@@ -73,9 +73,7 @@ class _Workbook:
     def write(self, report: Report) -> None:
         """Every sheet. The overview stands first and lists the others."""
         overview = self._sheet("overview")
-        tables = [table for table in (outline.overview(report), outline.tests(report)) if table.rows]
-        tables += [*outline.tables(report), *map(outline.chart_table, outline.charts(report))]
-        listed = [(self._table(table), table) for table in tables]
+        listed = [(self._table(table), table) for table in outline.tables(report)]
         texts = _texts(report)
         if texts.rows:
             listed.append((self._table(texts), texts))

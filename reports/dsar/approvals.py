@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from ledger import notes
@@ -47,9 +49,15 @@ def approve(store: Store, state: RequestState, signed: statements.Signed) -> Req
     return advance(store, state, [Step("approved", details)])
 
 
-def check_approvals(store: Store, state: RequestState) -> list[CheckedApproval]:
-    """Every approval of a request, checked against the log as it is now: signature, role, second person, plan."""
-    return [CheckedApproval(item, *_verdict(store, state, item)) for item in state.approvals]
+def check_approvals(
+    store: Store, state: RequestState, holders: Sequence[notes.Verifier] | None = None
+) -> list[CheckedApproval]:
+    """Every approval of a request, checked against the log as it is now: signature, role, second person, plan.
+
+    ``holders``: who held the role approver at another time that is asked about.
+    """
+    may = store.history.holders("approver") if holders is None else holders
+    return [CheckedApproval(item, *_verdict(store, state, item, may)) for item in state.approvals]
 
 
 def counting(store: Store, state: RequestState) -> list[Approval]:
@@ -58,12 +66,12 @@ def counting(store: Store, state: RequestState) -> list[Approval]:
     return list(found.values())
 
 
-def _verdict(store: Store, state: RequestState, item: Approval) -> tuple[bool, str]:
+def _verdict(store: Store, state: RequestState, item: Approval, holders: Sequence[notes.Verifier]) -> tuple[bool, str]:
     if item.plan != state.plan:
         return False, "it is of an earlier plan"
     try:
         verifier = notes.Verifier.from_vkey(item.vkey)
-        if all(verifier != holder for holder in store.history.holders("approver")):
+        if all(verifier != holder for holder in holders):
             return False, "its key does not hold the role approver now"
         if _is_of_the_request(state, verifier):
             return False, "its key has opened or planned the request"

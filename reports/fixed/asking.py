@@ -92,16 +92,17 @@ class Asking:
         *,
         query: str | None = None,
         note: str | None = None,
+        most: int = MAX_ROWS,
     ) -> Table:
-        """A table of values as they come from a query, as far as the first rows."""
+        """A table of values as they come from a query, as far as the first ``most`` rows."""
         return Table(
             name,
             title,
             tuple(columns),
-            tuple(tuple(map(cell, row)) for row in rows[:MAX_ROWS]),
+            tuple(tuple(map(cell, row)) for row in rows[:most]),
             note,
             None if query is None else self.as_written(query),
-            len(rows) if len(rows) > MAX_ROWS else None,
+            len(rows) if len(rows) > most else None,
         )
 
     def report(self, name: str, title: str, sections: Sequence[Section], not_proven: Sequence[str]) -> Report:
@@ -157,6 +158,16 @@ def cell(value: Any) -> Cell:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or None
     return str(value)
+
+
+def size(number: int) -> str:
+    """Bytes in the largest unit of which there is one."""
+    amount = float(number)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{number:,} bytes" if unit == "bytes" else f"{amount:,.1f} {unit}"
+        amount /= 1024
+    return f"{amount:,.1f} TiB"
 
 
 def many(number: int, what: str, plural: str | None = None) -> str:

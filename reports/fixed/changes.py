@@ -65,17 +65,12 @@ CHANGES: Final = """
 """
 
 DECISIONS: Final = """
-    WITH given AS (
-        SELECT record_id, occurred_at, decision, subject_roles,
-            [concat(l->>'$.source', '/', l->>'$.source_id') FOR l IN links::JSON[] IF l->>'$.relation' = 'approves']
-                AS about
-        FROM records WHERE kind = 'approval' AND links IS NOT NULL
-    )
-    SELECT g.record_id, {at}, g.decision, list(DISTINCT concat(c.source, '/', c.source_id) ORDER BY 1),
-        (g.subject_roles->'$.approver')::VARCHAR[], (g.subject_roles->'$.requester')::VARCHAR[]
-    FROM given g JOIN changes c ON list_has_any(c.names, g.about)
+    SELECT a.record_id, {at}, a.decision, list_sort(list(DISTINCT concat(c.source, '/', c.source_id))),
+        a.approvers, a.requesters
+    FROM approvals a JOIN changes c ON list_has_any(c.names, a.approves)
     WHERE {within} AND c.part_of = []
-    GROUP BY ALL ORDER BY g.occurred_at, g.record_id
+    GROUP BY a.record_id, a.occurred_at, a.decision, a.approvers, a.requesters
+    ORDER BY a.occurred_at, a.record_id
 """
 
 
@@ -301,7 +296,7 @@ _HEAD: Final = (Column("Record", "id"), Column("Took effect", "time"), Column("C
 
 def _decisions(ask: Asking) -> Table:
     """What was asked for, given and refused about changes of the period, whether or not it was the last word."""
-    sql = DECISIONS.format(at=at("g.occurred_at"), within=ask.within("c.occurred_at"))
+    sql = DECISIONS.format(at=at("a.occurred_at"), within=ask.within("c.occurred_at"))
     columns = (
         *(Column("Record", "id"), Column("Decided", "time"), Column("Decision", "code"), Column("About", "code")),
         *(Column("By", "id"), Column("Asked for by", "id")),

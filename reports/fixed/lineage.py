@@ -178,17 +178,17 @@ def _warnings(known: Known) -> tuple[Text, ...]:
 
 
 def _chart(ask: Asking, found: Sequence[Span], name: str, title: str) -> Chart:
-    end = ask.as_of.time if ask.period[1] is None else min(ask.period[1], ask.as_of.time)
-    rows = [(_from(ask, span), seconds(span.end) or seconds(end), versions_of(span), _label(span)) for span in found]
-    rows = [(first, last, version, label) for first, last, version, label in rows if str(first) < str(last)]
-    words = "; ".join(f"{label} {version} from {first} to {last}" for first, last, version, label in rows[:20])
+    """Bars within the period, up to the checkpoint's time."""
+    since, until = ask.period
+    last = ask.as_of.time if until is None else min(until, ask.as_of.time)
+    rows = []
+    for span in found:
+        begin = span.begin if since is None else max(span.begin, since)
+        end = last if span.end is None else min(span.end, last)
+        if begin[:-1] < end[:-1]:
+            rows.append((seconds(begin), seconds(end), versions_of(span), _label(span)))
+    words = "; ".join(f"{label} {version} from {begin} to {end}" for begin, end, version, label in rows[:20])
     return Chart(f"{name}-in-force", title, "span", tuple(rows), "Time", "Version", words or "There is none.")
-
-
-def _from(ask: Asking, span: Span) -> str | None:
-    """Where the bar of a span begins: not before the period."""
-    since = ask.period[0]
-    return seconds(span.begin if since is None else max(span.begin, since))
 
 
 def versions_of(span: Span) -> str:

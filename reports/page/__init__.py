@@ -15,8 +15,8 @@ from jinja2 import Environment
 
 SCRIPTS: Final = (
     "bytes", "canonical", "sha256", "pace", "result", "visible",
-    "zip", "merkle", "notes", "bag", "trust", "entries", "selection", "rows", "contents", "sampling", "views",
-    "attestation", "sealed", "words", "verify",
+    "zip", "merkle", "notes", "bag", "statement", "trust", "entries", "rows", "lines", "contents", "replayed", "lists",
+    "sampling", "attestation", "sealed", "words", "verify",
     "elements", "facts", "banner", "records", "raw", "sessions", "turns", "player", "filesview", "inputs", "page",
 )  # fmt: skip
 """One subject each, in an order in which nothing is used before it is there. They share one scope."""

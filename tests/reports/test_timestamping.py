@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ledger.errors import ConfigError, EvidenceError, FormatError, TamperedError, TimestampError, UnverifiableError
 from ledger.settings import Settings
-from reports import attestation, timestamping
+from reports import attestation, exports, timestamping
+from reports.bundle_check import check_timestamp
+from reports.standalone import verify
 from reports.timestamping import check_token, read_roots, timestamp
 from tests.reports.authority import Answer, Authority, make_authority, serving
+from tests.reports.bundles import unzip
+from tests.reports.desk import Desk, make_desk
 from tests.reports.test_attestation import attested
+from tests.reports.test_sealed_bundles import Sealed, hand_out
 
 DATA = attested()
 
@@ -54,7 +60,7 @@ def test_openssl_verifies_the_token_and_no_other_bytes(authority: Authority, tok
 
 
 def test_the_token_says_when_and_by_whom(authority: Authority, token: bytes) -> None:
-    stamp = check_token(token, DATA, read_roots(settings(None, authority.ca)))
+    stamp = check_token(token, DATA, read_roots(authority.ca))
 
     assert stamp.authority == "CN=Example Timestamps"
     assert stamp.at.endswith("Z")
@@ -63,18 +69,18 @@ def test_the_token_says_when_and_by_whom(authority: Authority, token: bytes) -> 
 
 def test_other_bytes_are_not_what_was_stamped(authority: Authority, token: bytes) -> None:
     with pytest.raises(TamperedError, match="over other bytes"):
-        check_token(token, DATA + b" ", read_roots(settings(None, authority.ca)))
+        check_token(token, DATA + b" ", read_roots(authority.ca))
 
 
 def test_another_authority_of_the_same_name_is_not_trusted(stranger: Authority, token: bytes) -> None:
     with pytest.raises(UnverifiableError, match="does not verify"):
-        check_token(token, DATA, read_roots(settings(None, stranger.ca)))
+        check_token(token, DATA, read_roots(stranger.ca))
     assert not stranger.verifies(DATA, token)
 
 
 def test_a_changed_byte_of_a_token_is_refused_wherever_openssl_refuses_it(authority: Authority, token: bytes) -> None:
     """Not the other way round: what nothing signs (a status text, how DER was written) may differ."""
-    roots = read_roots(settings(None, authority.ca))
+    roots = read_roots(authority.ca)
     refused = 0
     for position in range(0, len(token), 97):
         changed = bytearray(token)
@@ -91,7 +97,7 @@ def test_a_changed_byte_of_a_token_is_refused_wherever_openssl_refuses_it(author
 @pytest.mark.parametrize("data", [b"", b"garbage", b"0\x82\xff\xff", b"<html>not found</html>"])
 def test_what_is_no_token_is_called_that(authority: Authority, data: bytes) -> None:
     with pytest.raises(FormatError, match="no RFC 3161 response"):
-        check_token(data, DATA, read_roots(settings(None, authority.ca)))
+        check_token(data, DATA, read_roots(authority.ca))
 
 
 # ---- an authority that answers badly
@@ -109,7 +115,7 @@ def test_an_answer_by_another_authority_is_refused(authority: Authority, strange
 def test_a_token_that_was_made_earlier_is_refused(authority: Authority) -> None:
     """Over the same bytes, by the right authority: but not the answer to this request, so it says an earlier time."""
     earlier = authority.answer(authority.query(DATA))
-    check_token(earlier, DATA, read_roots(settings(None, authority.ca)))
+    check_token(earlier, DATA, read_roots(authority.ca))
 
     refused(authority, lambda _: earlier, "[Nn]once")
 
@@ -192,3 +198,77 @@ def test_the_authority_is_shown_a_hash_only(authority: Authority) -> None:
     assert len(seen[0]) < 100
     assert attestation.SUBJECT.encode() not in seen[0]
     assert timestamping.MAX_TOKEN == 1 << 20
+
+
+# ---- a bundle that was timestamped
+
+
+@pytest.fixture(scope="module")
+def stamped(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Sealed:
+    folder = tmp_path_factory.mktemp("stamped")
+    desk = make_desk(folder / "desk")
+    with serving(authority.answer) as url:
+        changes = {"tsa_url": url, "tsa_roots": authority.ca}
+        asking = replace(desk.installation, settings=desk.installation.settings.model_copy(update=changes))
+        return hand_out(Desk(asking), folder / "bundle.zip")
+
+
+def test_a_bundle_holds_a_timestamp_that_openssl_verifies(stamped: Sealed, authority: Authority) -> None:
+    files = unzip(stamped.path.read_bytes())
+
+    assert authority.verifies(files[attestation.FILE], files[timestamping.FILE])
+    assert not authority.verifies(files[attestation.FILE] + b"\n", files[timestamping.FILE])
+
+
+def test_verify_bundle_says_when_it_was_stamped_and_by_whom(stamped: Sealed, authority: Authority) -> None:
+    result = stamped.check()
+    before = list(result.not_proven)
+    stamp = check_timestamp(stamped.path, authority.ca, result)
+
+    assert stamp is not None
+    assert stamp.authority == "CN=Example Timestamps"
+    assert result.verdict == verify.INTACT
+    assert set(before) - set(result.not_proven) == {verify.NOT_PROVEN["token"]}
+
+
+def test_a_timestamp_under_another_root_is_unverifiable(stamped: Sealed, stranger: Authority) -> None:
+    result = stamped.check()
+
+    assert check_timestamp(stamped.path, stranger.ca, result) is None
+    assert result.verdict == verify.UNVERIFIABLE
+
+
+def test_a_timestamp_of_another_bundle_is_no_timestamp_of_this_one(
+    stamped: Sealed, authority: Authority, tmp_path: Path
+) -> None:
+    """Nothing signs which token belongs to a bundle but the token itself."""
+    other = authority.answer(authority.query(b"another attestation"))
+    changed = stamped.changed(lambda files: {**files, timestamping.FILE: other}, tmp_path)
+    result = changed.check()
+    assert result.verdict == verify.INTACT
+
+    assert check_timestamp(changed.path, authority.ca, result) is None
+    assert result.verdict == verify.TAMPERED
+
+
+def test_a_timestamp_that_was_taken_out_is_missed_by_whoever_asks_for_it(
+    stamped: Sealed, authority: Authority, tmp_path: Path
+) -> None:
+    without = stamped.changed(lambda files: {n: d for n, d in files.items() if n != timestamping.FILE}, tmp_path)
+    result = without.check()
+    assert result.verdict == verify.INTACT
+
+    assert check_timestamp(without.path, authority.ca, result) is None
+    assert result.verdict == verify.UNVERIFIABLE
+
+
+def test_an_authority_that_fails_lets_no_bundle_out(authority: Authority, tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk")
+    with serving(lambda _: b"out of order", status=500) as url:
+        changes = {"tsa_url": url, "tsa_roots": authority.ca}
+        asking = replace(desk.installation, settings=desk.installation.settings.model_copy(update=changes))
+        with pytest.raises(TimestampError, match="HTTP status 500"):
+            hand_out(Desk(asking), tmp_path / "bundle.zip")
+    with desk.installation.open() as store:
+        assert exports.exports(store) == []
+    assert not (tmp_path / "bundle.zip").exists()

@@ -9,11 +9,12 @@ const SENTENCES = {
 };
 const SIGNS = { [INTACT]: "proven", [TAMPERED]: "tampered", [LOST]: "missing", [UNVERIFIABLE]: "unsure", [NOTHING_THERE]: "missing" };
 
-function showBanner(state, sign, word, sentence) {
-  byId("verdict").dataset.state = state;
-  fill(byId("verdict-sign"), icon(sign));
-  fill(byId("verdict-word"), word);
-  fill(byId("verdict-sentence"), sentence);
+function showBanner(state, sign, word, sentence, rows = "") {
+  fill(byId("banner-rows"), rows);
+  byId("banner").dataset.state = state;
+  fill(byId("banner-sign"), icon(sign));
+  fill(byId("banner-word"), word);
+  fill(byId("banner-sentence"), sentence);
 }
 
 function showChecking() {
@@ -25,12 +26,26 @@ function showVerdict(bundle, verdict, hasKeys) {
   const onlyKey = !hasKeys && others.length > 0 && others.every((one) => one.object === "data/checkpoint" && one.verdict === UNVERIFIABLE);
   if (onlyKey) {
     const sentence = "The bundle is consistent with its own checkpoint. Whether that checkpoint is the log's, only the key that you hold can tell: paste it below, or drop your pin.";
-    showBanner("no key", "unsure", "Unverifiable: no key given", sentence);
+    showBanner("no key", "unsure", "Unverifiable: no key given", sentence, tally(bundle));
   } else {
     const word = verdict.verdict === UNVERIFIABLE && !bundle.isTrusted ? "unverifiable: untrusted key" : verdict.verdict;
-    showBanner(verdict.verdict, SIGNS[verdict.verdict], capital(word), SENTENCES[verdict.verdict]);
+    showBanner(verdict.verdict, SIGNS[verdict.verdict], capital(word), SENTENCES[verdict.verdict], tally(bundle));
   }
-  document.title = `${capital(verdict.verdict)}: ${byId("verdict").dataset.title}`;
+  document.title = `${capital(verdict.verdict)}: ${byId("banner").dataset.title}`;
+}
+
+/** How many rows there are of each verdict. */
+function tally(bundle) {
+  const found = new Map();
+  for (const rows of [bundle.population, bundle.context]) {
+    for (const row of rows) {
+      const words = rowVerdict(row, bundle)[2];
+      found.set(words, (found.get(words) ?? 0) + 1);
+    }
+  }
+  const total = bundle.population.length + bundle.context.length;
+  const parts = [...found].map(([words, number]) => `${number.toLocaleString("en")} ${words}`);
+  return total ? `${counted(total, "row")}: ${parts.join(", ")}.` : "";
 }
 
 function capital(text) {
@@ -40,8 +55,7 @@ function capital(text) {
 function showSummary(bundle, verdict, openRow) {
   const { checkpoint, statement } = bundle;
   fill(byId("log"), checkpoint ? `${checkpoint.origin} · ${counted(checkpoint.size, "entry", "entries")} · root ${hexOf(checkpoint.root).slice(0, 16)}…` : "");
-  const isProven = verdict.verdict === INTACT;
-  const proven = isProven ? provenWords(bundle, verdict.checked) : [];
+  const { proven } = verdict;
   fill(byId("proven"), proven.length ? proven.map((words) => el("li", {}, words)) : el("li", { class: "empty" }, provenInstead(bundle, verdict)));
   fill(byId("not-proven"), verdict.not_proven.map((words) => el("li", {}, words)));
   fill(byId("findings"), findingsTable(bundle, verdict, openRow));
@@ -72,6 +86,7 @@ function bundleFacts(bundle, verdict, statement) {
     ["Log", bundle.checkpoint?.origin ?? "", true],
     ["Checkpoint", bundle.checkpoint ? `${counted(bundle.checkpoint.size, "entry", "entries")}, root ${hexOf(bundle.checkpoint.root)}` : "", true],
     ["Trust", capital(verdict.grade || "untrusted")],
+    ["Attested", verdict.attested || "no"],
     ["Store", String(statement.store ?? ""), true],
   ];
   if (statement._ === BUNDLE) facts.push(

@@ -29,8 +29,13 @@ function hexOf(bytes) {
 function fromHex(text, size = 32) {
   if (typeof text !== "string" || text.length !== size * 2 || !/^[0-9a-f]*$/.test(text)) throw new Malformed("not hex");
   const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; at += 1) bytes[at] = parseInt(text.substr(at * 2, 2), 16);
+  for (let at = 0; at < size; at += 1) bytes[at] = (digit(text, at * 2) << 4) | digit(text, at * 2 + 1);
   return bytes;
+}
+
+function digit(text, at) {
+  const code = text.charCodeAt(at);
+  return code < 58 ? code - 48 : code - 87;
 }
 
 /** Standard base64 in its canonical spelling. */

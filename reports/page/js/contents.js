@@ -5,10 +5,6 @@ const CONTENT = "data/content.jsonl";
 const DISCLOSED = ["verified", "redacted"];
 const EXPLAINED = ["erased", "expired", "restricted"];
 
-function blobName(partition) {
-  return `data/content/${partition}.bin`;
-}
-
 /** What entries after a partition's say of its content. */
 function explainedOf(partition, entries) {
   const said = { owners: new Set(), erased: false, expired: false, redacted: new Map(), restricted: new Set() };
@@ -32,99 +28,108 @@ function explainedOf(partition, entries) {
   return said;
 }
 
-/** The contents of the records that are shown; how many there are of each state. */
-async function checkContents(bag, rows, statement, entries, findings, work) {
-  const states = new Map();
-  const isSealed = statement.content === "sealed";
-  const lines = await bag.lines(CONTENT, MAX_SMALL);
-  if (lines.length !== rows.length) {
-    throw new CheckError(TAMPERED, CONTENT, "does not list the records of the bundle, one by one");
+/** content.jsonl: one line for each record that is shown, in the same order. Throws at the first that is not. */
+async function readContents(bag, rows, states, work) {
+  const items = [];
+  for (const [at, line] of (await bag.lines(CONTENT, MAX_LINE)).entries()) {
+    if (work.isDue) await work.at("Contents", 0);
+    const [item, row] = [canonical(line), rows[at]];
+    if (!row || item.partition !== row.partition || item.row !== row.row || item.record !== row.record) {
+      throw new CheckError(TAMPERED, `${CONTENT}, line ${at + 1}`, "is not of the record that is next");
+    }
+    row.state = member(item, "state", "text");
+    states.set(row.state, (states.get(row.state) ?? 0) + 1);
+    items.push({ row, item, where: rowIn(CONTENT, row) });
   }
-  const blobs = new Map();
-  const said = new Map();
-  for (const [at, line] of lines.entries()) {
-    const row = rows[at];
-    const where = rowIn(CONTENT, row);
-    if (work.isDue) await work.at("Contents", at / lines.length);
-    const item = findings.guardNow(where, () => contentItem(line, row, where));
-    if (!item) continue;
-    states.set(item.state, (states.get(item.state) ?? 0) + 1);
-    row.state = item.state;
-    if (!said.has(row.partition)) said.set(row.partition, explainedOf(row.partition, entries));
-    await findings.guard(where, async () => {
-      if (!DISCLOSED.includes(item.state)) checkReason(item.state, row, said.get(row.partition), where);
-      else {
-        const data = await sliceOf(bag, blobs, row.partition, item, where);
-        row.commitment = commitmentOf(item.state, row, said.get(row.partition), where);
-        if (isSealed) row.sealed = data;
-        else checkCommitment(row, fromHex(member(item, "row_key", "text")), data, where, findings);
-      }
-    });
-  }
-  checkBlobs(bag, blobs, findings);
-  return states;
+  if (items.length !== rows.length) throw new CheckError(TAMPERED, CONTENT, "has fewer lines than there are records");
+  return items;
 }
 
-function contentItem(line, row, where) {
-  const item = canonical(line);
-  if (item.partition !== row.partition || item.row !== row.row || item.record !== row.record) {
-    throw new CheckError(TAMPERED, where, "is about another record");
+/** Every content, file by file; no file is left over, nor any byte of one. */
+async function checkContents(bag, items, bundle, claims, findings, work) {
+  const partitions = new Map();
+  for (const item of items) {
+    if (!partitions.has(item.row.partition)) partitions.set(item.row.partition, []);
+    partitions.get(item.row.partition).push(item);
   }
-  member(item, "state", "text");
-  return item;
-}
-
-/** The bytes of one content in its partition's blob, which has no gaps. */
-async function sliceOf(bag, blobs, partition, item, where) {
-  if (!blobs.has(partition)) blobs.set(partition, { data: await bag.read(blobName(partition)), end: 0 });
-  const blob = blobs.get(partition);
-  const [offset, size] = [member(item, "offset", "whole"), member(item, "size", "whole")];
-  if (offset !== blob.end || size < 0 || offset + size > blob.data.length) {
-    throw new CheckError(TAMPERED, where, "is said to stand elsewhere than behind the content before it");
+  const claimed = new Set();
+  let done = 0;
+  for (const [partition, own] of partitions) {
+    const said = explainedOf(partition, bundle.entries);
+    await work.each(own, ({ row, where }) => findings.guardNow(where, () => checkReason(row, said, where)));
+    const there = own.filter(({ row }) => DISCLOSED.includes(row.state));
+    if (!there.length) continue;
+    const name = `data/content/${partition}.bin`;
+    claimed.add(name);
+    for (const { row } of there) row.contentProblem = "not verified"; // until it is
+    await findings.guard(name, () => checkBlob(bag, name, there, { said, claims, isSealed: bundle.statement.content === "sealed" }, findings, work, done / items.length));
+    done += own.length;
   }
-  blob.end = offset + size;
-  return blob.data.subarray(offset, blob.end);
+  for (const name of bag.names.filter((name) => name.startsWith("data/content/") && !claimed.has(name))) {
+    findings.add(TAMPERED, name, "is the content of no record that is listed");
+  }
 }
 
-function commitmentOf(state, row, said, where) {
-  const found = state === "redacted" ? said.redacted.get(row.row) : row.line?.content.commitment;
-  if (!row.line) throw new CheckError(UNVERIFIABLE, where, "belongs to a record that was not proven");
-  return found ?? "";
+/** Content that is not there is not there for a reason that an entry of the log gives. */
+function checkReason(row, said, where) {
+  if (!row.line || DISCLOSED.includes(row.state)) return;
+  if (!EXPLAINED.includes(row.state)) {
+    row.contentProblem = "not verified";
+    const verdict = { tampered: TAMPERED, lost: LOST }[row.state] ?? UNVERIFIABLE;
+    throw new CheckError(verdict, where, `is not disclosed: the store that exported it found it ${row.state}`);
+  }
+  const isSaid = {
+    erased: () => said.owners.has(row.line.content.owner) || said.erased,
+    expired: () => said.expired,
+    restricted: () => peopleOf(row.line).some((person) => said.restricted.has(person)),
+  };
+  if (!isSaid[row.state]()) {
+    row.contentProblem = "not explained";
+    const reason = `is said to be ${row.state}, and no entry of the log in the bundle says so`;
+    throw new CheckError(row.state === "restricted" ? UNVERIFIABLE : LOST, where, reason);
+  }
 }
 
-function checkCommitment(row, rowKey, data, where, findings) {
+async function checkBlob(bag, name, there, context, findings, work, part) {
+  let end = 0;
+  const data = await bag.read(name);
+  for (const { row, item, where } of there) {
+    if (work.isDue) await work.at("Contents", part);
+    const size = member(item, "size", "whole");
+    if (size < 0 || item.offset !== end) throw new CheckError(TAMPERED, where, "does not begin where the content before it ends");
+    end += size;
+    if (end > data.length) throw new CheckError(TAMPERED, where, `ends behind the end of ${name}`);
+    findings.guardNow(where, () => checkContent(row, item, where, data.subarray(end - size, end), context, findings));
+  }
+  if (end !== data.length) throw new CheckError(TAMPERED, name, "holds bytes that belong to no record");
+}
+
+function checkContent(row, item, where, data, { said, claims, isSealed }, findings) {
+  if (Object.hasOwn(item, "row_key") === isSealed) throw new CheckError(TAMPERED, where, "is disclosed though sealed, or cut short");
+  if (!row.line) return; // its line did not fit: that is a finding already
+  row.commitment = (row.state === "verified" ? row.line.content.commitment : said.redacted.get(row.row)) ?? "";
+  if (isSealed) {
+    row.sealed = data;
+    row.contentProblem = "";
+    findings.count("sealed contents");
+  } else checkCommitment(row, fromHex(item.row_key), data, where, claims, findings);
+}
+
+/** The content is what its record commits to, and the texts that the replay calls verbatim occur in it. */
+function checkCommitment(row, rowKey, data, where, claims, findings) {
   if (hexOf(sha256(rowKey, data)) !== row.commitment) {
     row.contentProblem = "tampered";
     throw new CheckError(TAMPERED, where, "is not the content that the record, or the log's redaction, commits to");
   }
   row.content = data;
+  row.contentProblem = "";
   findings.count("contents");
-}
-
-/** Content that is not there must be explained by an entry of the log. */
-function checkReason(state, row, said, where) {
-  if (!EXPLAINED.includes(state)) {
-    row.contentProblem = "not verified";
-    const verdict = { tampered: TAMPERED, lost: LOST }[state] ?? UNVERIFIABLE;
-    throw new CheckError(verdict, where, `is not disclosed: the store that exported it found it ${shown(state)}`);
-  }
-  const owner = row.line?.content.owner;
-  const isSaid = {
-    erased: () => said.owners.has(owner) || said.erased,
-    expired: () => said.expired,
-    restricted: () => row.line !== null && peopleOf(row.line).some((person) => said.restricted.has(person)),
-  };
-  if (!isSaid[state]()) {
-    row.contentProblem = "not explained";
-    const reason = `is said to be ${state}, and no entry of the log in the bundle says so`;
-    throw new CheckError(state === "restricted" ? UNVERIFIABLE : LOST, where, reason);
-  }
-}
-
-function checkBlobs(bag, blobs, findings) {
-  for (const name of bag.names) {
-    const found = /^data\/content\/(\d+)\.bin$/.exec(name);
-    const blob = found && blobs.get(Number(found[1]));
-    if (found && (!blob || blob.end !== blob.data.length)) findings.add(TAMPERED, name, "holds bytes of no record that was checked");
+  const wanted = claims.get(row.record) ?? [];
+  const searched = wanted.length ? textsOf(data) : [];
+  for (const claim of wanted) {
+    if (!searched.some((text) => text.includes(claim.text))) {
+      findings.add(TAMPERED, claim.where, "calls a text verbatim that does not occur in the record's content");
+    }
+    findings.count("verbatim texts");
   }
 }

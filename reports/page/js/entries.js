@@ -2,7 +2,7 @@
 
 const ENTRIES = "data/entries.jsonl";
 const ENTRY_START = bytesOf('{"_":"evidence/entry/1"');
-const ENTRY_LINE = 2 ** 20;
+const MAX_LINE = 2 ** 20;
 
 function startsWith(data, start) {
   return sameBytes(data.subarray(0, start.length), start);
@@ -17,79 +17,81 @@ async function checkEntries(bag, checkpoint, isWhole, findings, work) {
   const entries = new Map();
   const extras = new Map();
   const leaves = [];
-  let before = -1;
-  const lines = await bag.lines(ENTRIES, ENTRY_LINE);
+  let last = -1;
+  const lines = await bag.lines(ENTRIES, MAX_LINE);
   for (const [at, line] of lines.entries()) {
     const where = `${ENTRIES}, line ${at + 1}`;
     await work.at("Entries of the log", at / lines.length);
-    const found = await findings.guard(where, async () => {
-      const item = canonical(line);
-      const index = member(item, "index", "whole");
-      const data = fromBase64(member(item, "entry", "text"));
-      if (index <= before) throw new CheckError(TAMPERED, where, "states an entry twice, or out of order");
-      before = index;
-      leaves.push({ index, hash: leafHash(data) });
-      if (!isWhole || bag.has(proofName(index))) {
-        extras.set(index, await checkInclusion(bag, checkpoint, index, leaves.at(-1).hash, where));
-      }
-      return readEntry(index, data, member(item, "seq", "whole"), where);
-    });
-    if (found) {
-      entries.set(found.index, found);
-      findings.count("entries");
+    const item = findings.guardNow(where, () => entryItem(line, last));
+    if (!item) continue;
+    last = item.index;
+    leaves.push(leafHash(item.data));
+    const entry = findings.guardNow(where, () => readEntry(item, where));
+    if (!isWhole || bag.has(proofName(last))) {
+      const extra = await findings.guard(proofName(last), () => checkInclusion(bag, checkpoint, last, leaves.at(-1), where));
+      if (extra === undefined) continue;
+      extras.set(last, extra);
     }
+    if (!entry) continue;
+    entries.set(last, entry);
+    findings.count("entries");
   }
-  if (isWhole) await findings.guard(ENTRIES, () => checkWhole(leaves, checkpoint, work));
-  for (const name of bag.names) {
-    const index = /^data\/proofs\/(\d+)\./.exec(name);
-    if (index && !entries.has(Number(index[1]))) findings.add(TAMPERED, name, "is the proof of no entry that was checked");
+  for (const name of bag.names.filter((name) => name.startsWith("data/proofs/"))) {
+    const index = Number(/\d+/.exec(name)[0]);
+    if (!extras.has(index) && !entries.has(index)) findings.add(TAMPERED, name, "is the proof of no entry that is here");
+  }
+  if (isWhole && !(leaves.length === checkpoint.size && sameBytes(await rootOf(leaves, work), checkpoint.root))) {
+    throw new CheckError(TAMPERED, ENTRIES, "does not hold every entry of the log: together they make another root");
   }
   return { entries, extras };
 }
 
-function readEntry(index, data, seq, where) {
-  if (!startsWith(data, ENTRY_START)) {
-    throw new CheckError(UNVERIFIABLE, where, "the entry is not of a version that this program knows");
-  }
-  const value = canonical(data);
-  return { index, seq, data, value, type: member(value, "type", "text") };
+function entryItem(line, last) {
+  const item = canonical(line);
+  const index = member(item, "index", "whole");
+  if (Object.keys(item).sort().join() !== "entry,index,seq" || index <= last) throw new Malformed("not in the order of the log");
+  return { index, seq: item.seq, data: fromBase64(item.entry) };
 }
 
+function readEntry(item, where) {
+  if (!startsWith(item.data, ENTRY_START)) {
+    throw new CheckError(UNVERIFIABLE, where, "the entry is not of a version that this program knows");
+  }
+  const value = canonical(item.data);
+  return { ...item, value, type: member(value, "type", "text") };
+}
+
+/** What a proof's `extra` holds, empty where it has none. The proof is of this entry and leads to this checkpoint. */
 async function checkInclusion(bag, checkpoint, index, leaf, where) {
   const name = proofName(index);
-  let proof;
-  try {
-    proof = parseTlogProof(await bag.read(name, MAX_MANIFEST));
-  } catch (error) {
-    if (error instanceof Malformed) throw new CheckError(TAMPERED, name, "is malformed");
-    throw error;
-  }
+  const proof = parseTlogProof(await bag.read(name, MAX_LIST));
   if (proof.index !== index || !sameBytes(proof.checkpoint, checkpoint.data)) {
-    throw new CheckError(TAMPERED, name, "is of another entry, or leads to another checkpoint");
+    throw new CheckError(TAMPERED, name, "is no proof of this entry under this checkpoint");
   }
   const root = rootFromInclusion(leaf, index, checkpoint.size, proof.hashes);
   if (!root || !sameBytes(root, checkpoint.root)) {
-    throw new CheckError(TAMPERED, where, "the entry is not in the log that the checkpoint signs");
+    throw new CheckError(TAMPERED, where, `is not in the log that the checkpoint signs, by ${name}`);
   }
-  return proof.extra;
+  return proof.extra ?? new Uint8Array(0);
 }
 
-/** All entries are there: their root is the checkpoint's. */
-async function checkWhole(leaves, checkpoint, work) {
-  const isAll = leaves.length === checkpoint.size && leaves.every((leaf, at) => leaf.index === at);
-  if (!isAll || !sameBytes(await rootOf(leaves.map((leaf) => leaf.hash), work), checkpoint.root)) {
-    throw new CheckError(TAMPERED, ENTRIES, "is said to be the whole log, and does not lead to the checkpoint's root");
-  }
-}
-
-/** The keys that hold a role by the entries before an index. */
-function holdersOf(entries, role, before) {
+/** The keys that hold a role by all entries that are here. */
+function holdersOf(entries, role) {
   const keys = new Map();
-  for (const entry of entries.values()) {
-    if (entry.index >= before || entry.type !== "key") continue;
-    const vkey = member(entry.value, "vkey", "text");
-    if (entry.value.action === "enrol") keys.set(vkey, member(entry.value, "roles", "list"));
+  for (const { type, value } of entries.values()) {
+    if (type !== "key") continue;
+    const vkey = member(value, "vkey", "text");
+    if (value.action === "enrol") keys.set(vkey, member(value, "roles", "list"));
     else keys.delete(vkey);
   }
-  return [...keys].filter(([, roles]) => roles.includes(role)).map(([vkey]) => vkey);
+  return [...keys].filter(([, roles]) => roles.includes(role)).map(([vkey]) => enrolledKey(vkey));
+}
+
+function enrolledKey(vkey) {
+  try {
+    return parseKey(vkey);
+  } catch (error) {
+    if (error instanceof UsageError) throw new CheckError(TAMPERED, ENTRIES, "an entry names a key that is none");
+    throw error;
+  }
 }

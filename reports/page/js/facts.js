@@ -1,7 +1,7 @@
 /* What is said of a row in words: its verdict, the state of its content, its time. */
 
 const STATES = {
-  verified: ["good", "proven", "content verified", "The content is the one that the record commits to."],
+  verified: ["good", "proven", "verified", "The content is the one that the record commits to."],
   redacted: ["note", "proven", "redacted", "A part was taken out by an erasure; the rest is what the log's redaction commits to."],
   erased: ["gone", "missing", "erased", "Rendered unreadable by key destruction; the log says so."],
   expired: ["gone", "missing", "expired", "Ended by the retention policy; the log says so."],
@@ -16,14 +16,16 @@ function rowVerdict(row, bundle) {
   if (row.problem) return ["warn", "unsure", "not proven", "The proof of this partition's rows does not hold."];
   if (bundle.isStopped) return ["bad", "tampered", "no checkpoint", "The checkpoint's signature is wrong: nothing under it is proven."];
   if (!bundle.isTrusted) return ["warn", "unsure", "no key yet", "Leads to the checkpoint; whether that is the log's, only your key tells."];
-  if (!row.line) return ["good", "proven", "proven, not shown", "The id leads to the log; the line is not in the sample."];
+  if (!row.line) return ["good", "proven", "id proven", "The id leads to the log; the line is not in the sample."];
   return ["good", "proven", "proven", "Line, partition root, entry and checkpoint lead to the key that you gave."];
 }
 
 /** The state of a row's content: [tone, icon, words, title]. */
 function contentState(row) {
   if (row.contentProblem) return ["bad", "tampered", row.contentProblem, "See the findings."];
+  if (row.problem === "tampered" && !row.line) return ["warn", "unsure", "not checked", "The record that commits to it is tampered."];
   if (row.sealed && !row.content) return STATES.sealed;
+  if (row.content?.length === 0) return ["good", "proven", "empty", "The record commits to no bytes: there was no content."];
   if (!row.state) return STATES["not disclosed"];
   return STATES[row.state] ?? ["warn", "unsure", shortly(row.state, 20), "As the exporting store found it."];
 }

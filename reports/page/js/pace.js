@@ -9,8 +9,8 @@ class Work {
   constructor(tell = () => {}) {
     this.tell = tell;
     this.cancelled = false;
-    this.since = performance.now();
-    this.longest = 0;
+    this.begun = this.since = performance.now();
+    this.longest = 0; // milliseconds that the page had to wait for its turn
     this.channel = new MessageChannel();
     this.waiting = null;
     this.channel.port1.onmessage = () => this.waiting();
@@ -37,6 +37,16 @@ class Work {
   async at(step, part = 0) {
     this.tell(step, part);
     await this.pace();
+  }
+
+  /** Go over many items, yielding now and then. */
+  async each(items, act) {
+    let at = 0;
+    for (const item of items) {
+      act(item, at);
+      at += 1;
+      if ((at & 255) === 0) await this.pace();
+    }
   }
 
   cancel() {

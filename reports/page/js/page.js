@@ -11,12 +11,13 @@ class Page {
     this.openRow = (row) => this.drawer.open(row, this.bundle);
     this.records = new RecordsView(this.openRow);
     this.sessions = new SessionsView(this.openRow);
-    byId("verdict").dataset.title = document.title;
+    byId("banner").dataset.title = document.title;
     for (const [id, words] of TABS) {
       byId("tabs").append(el("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": id, onclick: () => this.openTab(id) }, words));
     }
     if (!byId("report").childElementCount) byId("tab-report").hidden = true;
     this.openTab("summary");
+    byId("more-inputs").addEventListener("click", () => byId("inputs").classList.toggle("open"));
     byId("cancel").addEventListener("click", () => this.work?.cancel());
     wireInputs((found) => this.take(found), (words, isBad) => this.say(words, isBad));
     globalThis.evidenceVerdict = null;
@@ -96,6 +97,7 @@ class Page {
       if (!(error instanceof Cancelled)) throw error;
       if (this.work === work) showBanner("waiting", "unsure", "Cancelled", "The check was cancelled: nothing is known of this bundle.");
     } finally {
+      globalThis.evidenceWork = { elapsed: performance.now() - work.begun, longest: work.longest };
       work.close();
       if (this.work === work) byId("work").hidden = true;
     }
@@ -110,6 +112,9 @@ class Page {
   async judge() {
     const given = [...this.keys.map((key) => `key ${key.name}+${key.id}`), ...(this.pin ? [`pin of ${this.pin.checkpoint.origin} at ${this.pin.checkpoint.size}`] : [])];
     fill(byId("given"), given.map((words) => el("li", { class: "chip none mono" }, words)));
+    byId("held").hidden = !given.length;
+    byId("inputs").classList.toggle("slim", given.length > 0 && this.bundle !== null);
+    byId("inputs").classList.remove("open");
     if (!this.bundle) return;
     await applyTrust(this.bundle, this.keys, this.pin);
     const verdict = verdictOf(this.bundle);
@@ -126,7 +131,7 @@ class Page {
     if (this.bundle?.statement?.content !== "sealed") throw new UsageError("This grant is for a bundle with sealed content; first drop that.");
     const work = new Work((step, part) => this.tell(step, part));
     const found = await readGrant(grant, this.bundle, Date.now());
-    const opened = await openSealed(this.bundle, found, this.bundle.after, work);
+    const opened = await openSealed(this.bundle, found, this.bundle.proofs, work);
     work.close();
     this.say(`The grant opened the content of ${counted(opened, "record")}. It ends ${readTime(found.expires_at)} UTC.`);
     await this.judge();

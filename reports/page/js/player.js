@@ -11,7 +11,6 @@ class SessionsView {
     this.at = 0;
     this.drawHead();
     this.turns = el("div", { class: "turns", id: "turns", tabindex: "0", "aria-label": "Turns" });
-    this.turns.addEventListener("scroll", () => this.onScroll(), { passive: true });
     this.outline = new RowList(24, (event, at) => this.outlineRow(event, at), { "aria-label": "Outline" });
     this.list = new RowList(38, (session) => this.sessionRow(session), { "aria-label": "Sessions" });
     this.find = el("input", { type: "search", placeholder: "Find a session…", "aria-label": "Find a session", oninput: () => this.filter() });
@@ -58,7 +57,7 @@ class SessionsView {
     return el("div", { class: `session${isOpen ? " open" : ""}`, role: "button", onclick: () => this.open(session.session) },
       el("span", { class: "mono id" }, shortly(session.session, 40)),
       el("span", { class: "quiet" }, session.first ? readTime(session.first).slice(0, 16) : "time unknown", ` · ${session.events.length.toLocaleString("en")}`),
-      session.worst === "none" ? "" : el("span", { class: `chip ${session.worst}` }, icon(session.worst === "bad" ? "tampered" : "unsure"), session.worst === "bad" ? "look" : "note"));
+      session.worst === "none" ? "" : el("span", { class: `chip ${session.worst}` }, icon(session.worst === "bad" ? "tampered" : "unsure"), shortly(session.words, 14)));
   }
 
   open(id, record) {
@@ -68,7 +67,9 @@ class SessionsView {
     this.current = session;
     this.search.value = "";
     const at = Math.max(0, session.events.findIndex((event) => event.record === record));
-    const arranged = this.bundle.replay.length ? "Order, gaps and what was in force are arranged by the exporter; each record's bytes are proven." : "Arranged by this page from the record lines: the bundle discloses no content.";
+    const arranged = this.bundle.replay.length
+      ? "Order, gaps and what was in force are arranged by the exporter; each record's bytes are proven."
+      : "Arranged by this page from the record lines.";
     fill(this.about, el("b", { class: "mono" }, shortly(id, 80)), ` ${counted(session.events.length, "event")}, ${session.first ? readTime(session.first) : "time unknown"} to ${session.last ? readTime(session.last) : "time unknown"} UTC. ${arranged}`);
     this.outline.show(session.events);
     this.list.redraw();
@@ -86,12 +87,13 @@ class SessionsView {
 
   outlineRow(event, at) {
     const row = this.bundle.byRecord.get(event.record);
-    const tone = row?.problem || row?.contentProblem ? "bad" : toneOf(row?.line ? outcomeOf(row.line) : "");
+    const [tone] = notableOf(row);
     const isHit = this.found?.has(at);
     return el("div", { class: `step${at === this.at ? " here" : ""}${isHit ? " hit" : ""} tone-${tone}`, onclick: () => this.go(at, true) },
       icon(tone === "bad" ? "tampered" : (KIND_ICONS[event.kind] ?? "other")),
       el("span", { class: "mono quiet" }, event.at ? event.at.slice(11, 19) : "··:··:··"),
-      el("span", {}, event.idle ? `⏸ ${readLength(event.idle)} · ` : "", eventWords(event, row)));
+      el("span", {}, eventWords(event, row)),
+      event.idle ? el("span", { class: "quiet pause", title: "Idle before this event" }, icon("idle"), readLength(event.idle)) : "");
   }
 
   /** Put the playhead on an event, and draw the turns around it. */
@@ -134,10 +136,6 @@ class SessionsView {
       drawn.push(card);
     }
     return drawn;
-  }
-
-  onScroll() {
-    if (!this.playing) return;
   }
 
   step(by) {

@@ -26,12 +26,12 @@ class Drawer {
       this.box,
       el("header", {}, el("h2", {}, "Record ", el("span", { class: "mono" }, row.record.slice(0, 12))), el("button", { type: "button", id: "close-drawer", onclick: () => this.close() }, "Close (Esc)")),
       el("p", { class: "badges" }, badge(...rowVerdict(row, bundle)), badge(...contentState(row)), canReplay ? el("button", { type: "button", onclick: () => this.openSession(session, row.record) }, "Replay its session") : ""),
-      el("h3", {}, "What proves it"),
+      el("h3", {}, row.problem ? "What does not hold" : "What proves it"),
       el("ol", { class: "chain" }, chainOf(row, bundle).map(([words, value]) => el("li", {}, words, value ? el("code", {}, value) : ""))),
-      el("h3", {}, "Record line, as it was sealed"),
+      el("h3", {}, row.problem === "tampered" ? "The line that stands here: not the one that was sealed, or out of its place" : "Record line, as it was sealed"),
       row.bytes ? bytesView(row.bytes, "line") : el("p", { class: "empty" }, "The bundle has no line of this row."),
       el("h3", {}, "Content, as the source sent it"),
-      row.content ? bytesView(row.content, "content") : el("p", { class: "empty" }, `${capital(contentState(row)[2])}: ${contentState(row)[3]}`),
+      row.content?.length ? bytesView(row.content, "content") : el("p", { class: "empty" }, `${capital(contentState(row)[2])}: ${contentState(row)[3]}`),
     );
     this.box.querySelector("button").focus();
     this.box.scrollTop = 0;
@@ -40,8 +40,16 @@ class Drawer {
 
 function chainOf(row, bundle) {
   const entry = bundle.entries.get(row.partition);
+  const actual = row.bytes ? hexOf(leafHash(row.bytes)) : row.record;
+  if (actual !== row.record) {
+    return [
+      ["The bundle lists, and the log proves, a record with the id ", row.record],
+      ["The line that stands in its place has another: SHA-256(0x00 || line) = ", actual],
+    ];
+  }
   return [
     ["Record id = SHA-256(0x00 || line) ", row.record],
+    ...(row.problem === "not proven" ? [["The ids of this partition do not lead to the root that the log states; see the findings. ", ""]] : []),
     [`is row ${row.row} of ${counted(Number(entry?.value.rows ?? 0), "row")} in partition ${row.partition}, whose root is `, String(entry?.value.root ?? "not known")],
     [`which entry ${row.partition} of the log states, under the checkpoint of ${counted(bundle.checkpoint.size, "entry", "entries")} with root `, hexOf(bundle.checkpoint.root)],
     [bundle.isTrusted ? "signed by the key that you gave: " : "signed by a key that you have not given: ", bundle.checkpoint.signatures.map((one) => `${one.name}+${one.id}`).join(", ")],

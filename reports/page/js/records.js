@@ -10,7 +10,7 @@ const COLUMNS = [
   ["Outcome", (row) => (row.line ? outcomeChip(row.line) : "")],
   ["Content", (row) => badge(...contentState(row))],
   ["Record", (row) => el("span", { class: "mono" }, row.record.slice(0, 12))],
-  ["Partition, row", (row) => el("span", { class: "mono" }, `${row.partition}, ${row.row}`)],
+  ["Place", (row) => el("span", { class: "mono", title: `Partition ${row.partition}, row ${row.row}` }, `${row.partition}:${row.row}`)],
 ];
 
 function outcomeChip(line) {
@@ -67,7 +67,7 @@ class RecordsView {
 
   drawRow(row) {
     const cells = COLUMNS.map(([, cell]) => el("span", {}, cell(row, this.bundle)));
-    return el("div", { class: `row${row.isContext ? " context" : ""}`, "data-record": row.record, onclick: () => this.openRow(row) }, cells);
+    return el("div", { class: `row${row.isContext ? " context" : ""}${row.problem === "tampered" ? " bad" : ""}`, "data-record": row.record, onclick: () => this.openRow(row) }, cells);
   }
 }
 

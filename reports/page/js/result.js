@@ -13,6 +13,10 @@ const EXIT_CODES = {
 };
 const WORST_FIRST = [TAMPERED, LOST, UNVERIFIABLE, NOTHING_THERE, STALE, UNPINNED];
 
+const MOST_FINDINGS = 1000;
+const LOOK_BACK = 20;
+const SHAPE_ERRORS = [Malformed, TypeError, RangeError, SyntaxError]; // what was read has another shape than it should
+
 /** Something found while checking: a verdict, the file and row that it is about, and why. */
 class CheckError extends Error {
   constructor(verdict, where, reason) {
@@ -26,12 +30,15 @@ class CheckError extends Error {
 /** Findings and numbers of one part of the check. */
 class Findings {
   constructor() {
-    this.findings = [];
+    this.findings = []; // the first of them: all count for the verdict
+    this.verdicts = new Set();
     this.checked = new Map();
   }
 
   add(verdict, object, reason) {
-    this.findings.push({ verdict, object, reason });
+    const isSame = (one) => one.object === object && one.reason === reason && one.verdict === verdict;
+    this.verdicts.add(verdict);
+    if (this.findings.length < MOST_FINDINGS && !this.findings.slice(-LOOK_BACK).some(isSame)) this.findings.push({ verdict, object, reason });
   }
 
   count(what, number = 1) {
@@ -61,15 +68,14 @@ class Findings {
   note(where, error) {
     if (error instanceof Cancelled) throw error;
     if (error instanceof CheckError) this.add(error.verdict, error.where, error.reason);
-    else if (error instanceof Malformed) this.add(TAMPERED, where, "is malformed");
+    else if (SHAPE_ERRORS.some((type) => error instanceof type)) this.add(TAMPERED, where, "is malformed");
     else throw error;
   }
 }
 
-/** The worst verdict among findings. Stale and unpinned count only where strict. */
-function worst(findings, strict = false) {
-  const found = new Set(findings.map((finding) => finding.verdict));
-  return WORST_FIRST.find((verdict) => found.has(verdict) && (strict || ![STALE, UNPINNED].includes(verdict))) ?? INTACT;
+/** The worst of some verdicts. Stale and unpinned count only where strict. */
+function worst(verdicts, strict = false) {
+  return WORST_FIRST.find((one) => verdicts.has(one) && (strict || ![STALE, UNPINNED].includes(one))) ?? INTACT;
 }
 
 /** How a row is named in findings. */

@@ -2,53 +2,50 @@
 
 const SAMPLING = "data/sampling.json";
 const SAMPLE = "data/sample.csv";
-const SAMPLE_HEADER = "rank,partition,row,record,stratum,replaces";
+const SAMPLE_HEADING = "rank,partition,row,record,stratum,replaces";
 
-/** The rows of the sample, in the order of the population. */
+/** The rows of the sample, in the order of the population, drawn again and compared with sample.csv; and the field that
+    its strata are of. Null where the sampling itself does not come out. */
 async function checkSample(bag, population, checkpoint, findings, work) {
-  const stated = await findings.guard(SAMPLING, async () => readSampling(await bag.read(SAMPLING, MAX_MANIFEST)));
-  if (!stated) return null;
-  const order = await ordered(population, samplingKey(stated.seed, checkpoint), work);
-  const drawn = allocated(new Map([...order].map(([stratum, rows]) => [stratum, rows.length])), stated.size);
-  const claimed = [...order].map(([stratum, rows]) => ({ drawn: drawn.get(stratum), population: rows.length, stratum }));
-  if (!sameValue(stated.strata, claimed)) {
-    throw new CheckError(TAMPERED, SAMPLING, "states other strata than the population has");
+  const sampling = canonical(await bag.read(SAMPLING, MAX_LIST));
+  const drawn = await findings.guard(SAMPLING, () => drawnAgain(sampling, population, checkpoint, work));
+  if (!drawn) return null;
+  const lines = [SAMPLE_HEADING];
+  for (const { row, rank, replaces } of drawn) {
+    lines.push(`${rank},${row.partition},${row.row},${row.record},${csvField(row.stratum)},${replaces}`);
   }
-  const replaces = replacedIn(order, drawn, stated.replacements);
-  const taken = [];
-  let text = `${SAMPLE_HEADER}\n`;
-  for (const [stratum, rows] of order) {
-    rows.slice(0, drawn.get(stratum)).forEach((row, at) => {
-      taken.push(row);
-      text += `${at + 1},${row.partition},${row.row},${row.record},${quoted(stratum)},${replaces.get(row.record) ?? ""}\n`;
-    });
+  const stated = await bag.lines(SAMPLE, MAX_LINE);
+  for (let at = 0; at < Math.min(stated.length, lines.length); at += 1) {
+    if (!sameBytes(stated[at], bytesOf(lines[at]))) throw new CheckError(TAMPERED, `${SAMPLE}, line ${at + 1}`, "is not what the seed draws");
   }
-  if (!sameBytes(await bag.read(SAMPLE), bytesOf(text))) {
-    throw new CheckError(TAMPERED, SAMPLE, "is not the sample that seed and population give");
-  }
-  findings.count("sampled rows", taken.length);
-  return taken.sort((one, other) => one.partition - other.partition || one.row - other.row);
+  if (stated.length !== lines.length) throw new CheckError(TAMPERED, SAMPLE, "has another number of records than the seed draws");
+  findings.count("records drawn again", drawn.length);
+  const rows = drawn.map(({ row }) => row).sort((one, other) => one.partition - other.partition || one.row - other.row);
+  return { rows, field: sampling.stratify ?? null };
 }
 
-function readSampling(data) {
-  const stated = canonical(data);
-  if (stated._ !== "evidence/sample/1" || stated.algorithm !== "hmac-sha256-order/1") {
+/** The sample that the stated seed draws from the population, by stratum and rank. */
+async function drawnAgain(sampling, population, checkpoint, work) {
+  if (sampling._ !== "evidence/sample/1" || sampling.algorithm !== "hmac-sha256-order/1") {
     throw new CheckError(UNVERIFIABLE, SAMPLING, "is not of a version that this program knows");
   }
-  const known = "_,algorithm,replacements,seed,size,strata,stratify";
-  if (Object.keys(stated).sort().join() !== known || member(stated, "size", "whole") < 1) throw new Malformed("no sampling");
-  member(stated, "seed", "object");
-  member(stated, "strata", "list");
-  member(stated, "replacements", "list");
-  return stated;
+  const order = await ordered(population, samplingKey(member(sampling, "seed", "object"), checkpoint), work);
+  const drawn = allocated(new Map([...order].map(([stratum, rows]) => [stratum, rows.length])), member(sampling, "size", "whole"));
+  const claimed = [...order].map(([stratum, rows]) => ({ drawn: drawn.get(stratum), population: rows.length, stratum }));
+  if (!sameValue(member(sampling, "strata", "list"), claimed)) {
+    throw new CheckError(TAMPERED, SAMPLING, "states other strata than the population has");
+  }
+  const replaces = replacedIn(order, drawn, member(sampling, "replacements", "list"));
+  return [...order].flatMap(([stratum, rows]) =>
+    rows.slice(0, drawn.get(stratum)).map((row, at) => ({ row, rank: at + 1, replaces: replaces.get(row.record) ?? "" })),
+  );
 }
 
 function samplingKey(seed, checkpoint) {
-  const kind = member(seed, "kind", "text");
-  if (!["seed", "nonce"].includes(kind === "given" ? "seed" : kind)) throw new Malformed("no seed");
-  const said = bytesOf(member(seed, kind === "given" ? "seed" : "nonce", "text"));
-  if (said.length < 1 || said.length > 1024) throw new Malformed("no seed");
-  if (kind === "given") return sha256(bytesOf("evidence/sample-seed/1\n"), said);
+  const name = { given: "seed", nonce: "nonce" }[member(seed, "kind", "text")];
+  if (Object.keys(seed).sort().join() !== ["kind", name].sort().join()) throw new Malformed("no seed");
+  const said = bytesOf(member(seed, name, "text"));
+  if (seed.kind === "given") return sha256(bytesOf("evidence/sample-seed/1\n"), said);
   return sha256(bytesOf("evidence/sample-nonce/1\n"), checkpoint.text, said);
 }
 
@@ -68,6 +65,7 @@ async function ordered(population, key, work) {
 
 /** How many rows are drawn of each stratum: in proportion, largest remainder, one at least where there is enough. */
 function allocated(counts, size) {
+  if (size < 0) throw new Malformed("no size");
   const total = (items) => items.reduce((sum, [, count]) => sum + count, 0);
   const fixed = new Map();
   const all = [...counts];
@@ -81,7 +79,7 @@ function allocated(counts, size) {
     for (const [stratum] of small) fixed.set(stratum, 1);
   }
   const [left, open] = [size - fixed.size, rest()];
-  const sum = total(open);
+  const sum = total(open); // 0 only where no stratum is left
   const drawn = new Map(open.map(([stratum, count]) => [stratum, Math.floor((left * count) / sum)]));
   const remainder = ([, count]) => (left * count) % sum;
   const most = [...open].sort((one, other) => remainder(other) - remainder(one) || byCodePoint(one[0], other[0]));
@@ -100,8 +98,8 @@ function replacedIn(order, drawn, replacements) {
     const found = place.get(member(item, "record", "text"));
     const next = found && order.get(found.stratum)[drawn.get(found.stratum)];
     const isTaken = found && found.at < drawn.get(found.stratum) && !gone.has(item.record);
-    if (!isTaken || !next || next.record !== item.with || !/^[a-z][a-z0-9_.:-]{0,63}$/.test(member(item, "reason", "text"))) {
-      throw new CheckError(TAMPERED, SAMPLING, "has a replacement that the order does not give");
+    if (!isTaken || !next || next.record !== item.with) {
+      throw new CheckError(TAMPERED, SAMPLING, "states a replacement that is not the next in order");
     }
     gone.add(item.record);
     replaces.set(next.record, item.record);
@@ -110,6 +108,7 @@ function replacedIn(order, drawn, replacements) {
   return replaces;
 }
 
-function quoted(text) {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+/** A field as a list writes it. */
+function csvField(text) {
+  return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

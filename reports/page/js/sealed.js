@@ -15,9 +15,7 @@ async function readGrant(data, bundle, now) {
       throw new UsageError("This grant is for another export.");
     }
     let isSigned = false;
-    for (const vkey of holdersOf(bundle.entries, "bundle", Infinity)) {
-      isSigned = (await isSignedBy(note, parseKey(vkey), "grant")) || isSigned;
-    }
+    for (const key of holdersOf(bundle.entries, "bundle")) isSigned = (await isSignedBy(note, key, "grant")) || isSigned;
     if (!isSigned) throw new UsageError("This grant is signed by no key that the log enrols for bundles.");
     if (!(Date.parse(member(grant, "expires_at", "text")) > now)) throw new UsageError("This grant has expired.");
     member(grant, "keys", "object");
@@ -38,16 +36,33 @@ async function openSealed(bundle, grant, findings, work) {
     if (work.isDue) await work.at("Opening sealed content", at / bundle.shown.length);
     const where = rowIn(CONTENT, row);
     await findings.guard(where, async () => {
-      const plain = await unsealed(row, fromBase64(member(grant.keys, row.record, "text")), salt, where);
-      const partsEnd = 36 + new DataView(plain.buffer, plain.byteOffset + 32).getUint32(0);
-      const parts = JSON.parse(textOf(plain.subarray(36, partsEnd)));
-      checkCommitment(row, plain.subarray(0, 32), plain.subarray(partsEnd), where, findings);
-      for (const part of parts) checkPart(part, row, where);
+      const key = fromBase64(member(grant.keys, row.record, "text"));
+      const plain = await unsealed(row, key, salt, where);
+      // AES-GCM does not commit to its key: without this, one content could be sealed under two keys.
+      if (!sameBytes(recordKey(salt, row.record, plain.subarray(0, 32)), key)) {
+        throw new CheckError(TAMPERED, where, "opens with another key than the one that follows from its content");
+      }
+      const partsEnd = plain.length < 36 ? Infinity : 36 + new DataView(plain.buffer, 32).getUint32(0);
+      if (partsEnd > plain.length) throw new Malformed("cut short");
+      const parts = partsOfSealed(plain.subarray(36, partsEnd));
+      const claims = verbatimIn(parts).map((text) => ({ where, text }));
+      checkCommitment(row, plain.subarray(0, 32), plain.subarray(partsEnd), where, new Map([[row.record, claims]]), findings);
       for (const event of bundle.replay) if (event.record === row.record) event.parts = parts;
       opened += 1;
     });
   }
   return opened;
+}
+
+function partsOfSealed(data) {
+  const value = canonicalText(`{"parts":${textOf(data)}}`);
+  return member(value, "parts", "list");
+}
+
+/** HKDF-SHA256, one block: the key of one record in one export. */
+function recordKey(reference, record, rowKey) {
+  const extracted = hmacSha256(fromHex(reference, 16), rowKey);
+  return hmacSha256(extracted, joined(bytesOf("evidence/v1/export"), fromHex(record), new Uint8Array([1])));
 }
 
 async function unsealed(row, rawKey, reference, where) {

@@ -9,16 +9,24 @@ function sessionsOf(bundle) {
   const sessions = new Map();
   for (const event of events) {
     const id = event.session ?? "";
-    if (!sessions.has(id)) sessions.set(id, { session: id, events: [], first: null, last: null, worst: "none", search: null });
+    if (!sessions.has(id)) sessions.set(id, { session: id, events: [], first: null, last: null, worst: "none", words: "" });
     const session = sessions.get(id);
     session.events.push(event);
     session.first ??= event.at;
     session.last = event.at ?? session.last;
     const row = bundle.byRecord.get(event.record);
-    const tone = row?.problem || row?.contentProblem ? "bad" : toneOf(row?.line ? outcomeOf(row.line) : "");
-    if (tone === "bad" || (tone === "warn" && session.worst !== "bad")) session.worst = tone;
+    const [tone, words] = notableOf(row);
+    const isWorse = tone === "bad" ? session.worst !== "bad" || row?.problem : tone === "warn" && session.worst === "none";
+    if (isWorse) [session.worst, session.words] = [tone, words];
   }
   return [...sessions.values()].sort((one, other) => ((one.first ?? "") < (other.first ?? "") ? -1 : 1));
+}
+
+/** What somebody should look at in an event: its tone and a word. */
+function notableOf(row) {
+  if (row?.problem || row?.contentProblem) return ["bad", row.problem || row.contentProblem];
+  const outcome = row?.line ? String(outcomeOf(row.line)) : "";
+  return [toneOf(outcome), outcome];
 }
 
 /** Events as far as lines tell of them: by time, without content. */

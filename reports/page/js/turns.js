@@ -33,17 +33,22 @@ function turnCard(event, at, bundle, openRow, search) {
 function partsOf(event, row, search) {
   if (event.parts === null) return el("p", { class: "gone" }, icon("sealed"), "Sealed: drop the grant to open it.");
   const parts = event.parts ?? [];
-  if (!parts.length && !row?.content) {
+  if (row?.problem === "tampered") return el("p", { class: "gone" }, icon("tampered"), "The line of this record is not the one that was sealed: what the exporter has arranged for it is not shown.");
+  if (!parts.length && row?.content?.length) {
+    return el("div", { class: "part" }, el("div", { class: "side" }, el("span", { class: "role" }, "content"), el("span", { class: "found" }, icon("proven"), "as the source sent it")), longText(readable(new TextDecoder().decode(row.content)), true, search));
+  }
+  if (!parts.length) {
     const [tone, , words, why] = contentState(row ?? {});
-    return el("p", { class: tone === "none" ? "quiet" : "gone" }, `${capital(words)}. ${why}`);
+    return el("p", { class: ["none", "good"].includes(tone) ? "quiet" : "gone" }, `${capital(words)}. ${why}`);
   }
   return parts.map((part) => {
-    const isTool = part.type.startsWith("tool");
-    const label = el("span", { class: "role" }, isTool ? (part.type === "tool_call" ? "calls tool" : "tool result") : part.role, part.name ? el("b", { class: "mono" }, part.name) : "");
+    const [type, role] = [String(part.type ?? ""), String(part.role ?? "")];
+    const isTool = type.startsWith("tool");
+    const label = el("span", { class: "role" }, isTool ? (type === "tool_call" ? "calls tool" : "tool result") : role, part.name ? el("b", { class: "mono" }, part.name) : "");
     const proof = part.verbatim
-      ? el("span", { class: "found", title: "This text stands in the content that the record commits to." }, icon("proven"), "text found in the proven bytes")
+      ? el("span", { class: "found", title: "This text stands in the content that the record commits to." }, icon("proven"), "in the proven bytes")
       : el("span", { class: "arranged", title: "The exporter has put this together from the content; compare it with the bytes." }, icon("unsure"), "arranged by the exporter");
-    return el("div", { class: `part role-${["system", "user", "assistant", "tool"].includes(part.role) ? part.role : "other"}${isTool ? " is-tool" : ""}` }, el("div", { class: "side" }, label, proof), longText(isTool ? readable(part.text) : part.text, isTool, search));
+    return el("div", { class: `part role-${["system", "user", "assistant", "tool"].includes(role) ? role : "other"}${isTool ? " is-tool" : ""}` }, el("div", { class: "side" }, label, proof), longText(isTool ? readable(String(part.text)) : String(part.text), isTool, search));
   });
 }
 

@@ -1,107 +1,86 @@
-/* The whole check of a bundle, in the order of verify.py: files, checkpoint, entries, rows, contents, lists. What does not
-   depend on a key is done once; what a key or pin adds is done again whenever the auditor gives another. */
-
-const MOST_FINDINGS = 1000;
-const CONTENT_KINDS = ["none", "disclosed", "sealed"];
+/* The whole check of a bundle, in the order of verify.py. What does not depend on a key is done once; what a key or pin adds
+   is done again whenever the auditor gives another. */
 
 /** A bundle as it was found: the bag, what it states, its rows and lists, and the findings of each part of the check. */
 async function readBundle(data, work, isEmbedded) {
   const bundle = {
-    isEmbedded, bag: null, statement: null, checkpoint: null, entries: new Map(), population: [], context: [], shown: [], byRecord: new Map(),
-    replay: [], accesses: [], views: {}, tieOut: [], states: new Map(), before: new Findings(), trust: new Findings(), after: new Findings(),
-    isTrusted: false, grade: "", isStopped: false, statedCounts: null,
+    isEmbedded, bag: null, statement: null, checkpoint: null, entries: new Map(), population: [], context: [], shown: [],
+    byRecord: new Map(), replay: [], states: new Map(), attested: "", isTrusted: false, isStopped: false, grade: "",
+    before: new Findings(), trust: new Findings(), proofs: new Findings(), files: new Findings(),
   };
-  await bundle.before.guard("bundle", async () => {
+  const { before, proofs, files } = bundle;
+  await before.guard("bundle", async () => {
     bundle.bag = await openBag(data, work);
     if (!bundle.bag.names.length) throw new CheckError(NOTHING_THERE, "bundle", "holds no file");
-    await bundle.before.guard(PAYLOAD, () => checkFiles(bundle.bag, bundle.before, work, isEmbedded));
-    bundle.statement = (await bundle.before.guard(STATEMENT, () => readStatement(bundle.bag))) ?? null;
-    bundle.checkpoint =
-      (await bundle.before.guard("data/checkpoint", async () => parseCheckpoint(await bundle.bag.read("data/checkpoint", MAX_SMALL)))) ?? null;
-    if (!bundle.statement || !bundle.checkpoint) return;
-    if (bundle.statement._ === CERTIFICATE) {
-      bundle.after.add(UNVERIFIABLE, "data/certificate", "is a certificate of erasure: this page does not verify those, use verify.py");
-    } else await bundle.after.guard(STATEMENT, () => checkBody(bundle, bundle.after, work));
+    const sums = await readManifests(bundle.bag, before, isEmbedded);
+    bundle.statement = (await before.guard(STATEMENT, () => readStatement(bundle.bag))) ?? null;
+    bundle.checkpoint = (await before.guard(CHECKPOINT, async () => parseCheckpoint(await bundle.bag.read(CHECKPOINT, MAX_SMALL)))) ?? null;
+    if (bundle.statement && bundle.checkpoint) await proofs.guard("bundle", () => checkProofs(bundle, proofs, work));
+    await checkFiles(bundle.bag, sums, files, work);
   });
   return bundle;
 }
 
-async function checkBody(bundle, findings, work) {
+async function checkProofs(bundle, findings, work) {
   const { bag, statement, checkpoint } = bundle;
-  const selection = readSelection(statement);
-  const content = member(statement, "content", "text");
-  const isWhole = member(statement, "completeness", "text") === "whole";
-  if (!CONTENT_KINDS.includes(content) || !["whole", "shown"].includes(statement.completeness)) throw new Malformed("no statement");
+  await findings.guard("bag-info.txt", () => checkBagInfo(bag, checkpoint));
+  for (const name of bag.names.filter((name) => name.startsWith("data/") && !hasPlace(name, statement))) {
+    findings.add(TAMPERED, name, `has no place in a bundle such as ${STATEMENT} says that it is`);
+  }
+  const isWhole = statement.completeness === "whole";
   const ledger = await findings.guard(ENTRIES, () => checkEntries(bag, checkpoint, isWhole, findings, work));
-  if (!ledger) return;
-  bundle.entries = ledger.entries;
-  await findings.guard(STATEMENT, async () => checkOrigin(bundle));
-  await findings.guard("data/policy", () => checkPolicy(bag));
-  for (const [rows, name] of [["population", POPULATION], ["context", CONTEXT]]) {
-    bundle[rows] = (await findings.guard(name, () => readRows(bag, name, work))) ?? [];
-  }
-  bundle.byRecord = new Map([...bundle.population, ...bundle.context].map((row) => [row.record, row]));
-  bundle.shown = await shownRows(bundle, findings, work);
-  await findings.guard(RECORDS, () => checkLines(bag, RECORDS, bundle.shown, statement, findings, work));
-  await findings.guard(CONTEXT_LINES, () => checkLines(bag, CONTEXT_LINES, bundle.context, statement, findings, work));
-  const complete = await checkPartitions(bag, bundle.population, bundle.context, ledger, findings, work);
-  if (isWhole) await findings.guard(STATEMENT, async () => checkCompleteness(selection, ledger, complete));
-  await checkDisclosed(bundle, content, findings, work);
-  bundle.accesses = await checkAccesses(bag, bundle.byRecord, findings, work);
-  bundle.views = await checkEntryViews(bag, bundle.entries, findings, work);
-  const records = bundle.shown.length;
-  bundle.tieOut = (await findings.guard(TIE_OUT, () => checkTieOut(bag, bundle.population.length, records))) ?? [];
-  await findings.guard(ATTESTATION, () => checkAttestation(bag, statement, bundle.entries, findings));
-}
-
-/** The rows whose lines are there: all of the population, or those of the sample. */
-async function shownRows(bundle, findings, work) {
-  const isSampled = member(bundle.statement, "sampled", "flag");
-  for (const name of [SAMPLING, SAMPLE]) {
-    if (bundle.bag.has(name) !== isSampled) findings.add(isSampled ? LOST : TAMPERED, name, isSampled ? "is missing from the bundle" : "is in a bundle that is said to be no sample");
-  }
-  if (!isSampled) return bundle.population;
-  return (await findings.guard(SAMPLE, () => checkSample(bundle.bag, bundle.population, bundle.checkpoint, findings, work))) ?? [];
-}
-
-async function checkDisclosed(bundle, content, findings, work) {
-  const { bag } = bundle;
-  if (content === "none") {
-    for (const name of bag.names.filter((name) => name === CONTENT || name === REPLAY || name.startsWith("data/content/"))) {
-      findings.add(TAMPERED, name, "is in a bundle that is said to be without content");
-    }
+  bundle.entries = ledger?.entries ?? new Map();
+  if (statement._ === CERTIFICATE) {
+    findings.add(UNVERIFIABLE, "data/certificate", "is a certificate of erasure: this page does not verify those, use verify.py");
     return;
   }
-  bundle.states =
-    (await findings.guard(CONTENT, () => checkContents(bag, bundle.shown, bundle.statement, bundle.entries, findings, work))) ?? new Map();
-  bundle.replay = await checkReplay(bag, bundle.byRecord, findings, work);
+  if (ledger) await findings.guard(STATEMENT, () => checkRecords(bundle, ledger, findings, work));
+  bundle.attested = (await findings.guard(ATTESTATION, () => checkAttestation(bag, statement, bundle.entries, findings))) ?? "";
 }
 
-/** The log that the bundle states is the one of its checkpoint and genesis. */
-function checkOrigin({ statement, checkpoint, entries }) {
-  const genesis = entries.get(0)?.value;
-  const log = { origin: checkpoint.origin, root: hexOf(checkpoint.root), size: checkpoint.size };
-  const isOfLog = statement.origin === checkpoint.origin && sameValue(member(statement, "checkpoint", "object"), log);
-  if (!isOfLog || genesis?.type !== "genesis" || genesis.origin !== statement.origin || genesis.store !== statement.store) {
-    throw new CheckError(TAMPERED, STATEMENT, "states another log than the checkpoint or the first entry");
+async function checkRecords(bundle, ledger, findings, work) {
+  const { bag, statement, checkpoint } = bundle;
+  const { selection, content, sampled } = statement;
+  const population = await findings.guard(POPULATION, () => readRows(bag, POPULATION, work));
+  const context = bag.has(CONTEXT) ? await findings.guard(CONTEXT, () => readRows(bag, CONTEXT, work)) : [];
+  if (!population || !context) return;
+  [bundle.population, bundle.context] = [population, context];
+  for (const rows of [context, population]) await work.each(rows, (row) => bundle.byRecord.set(row.record, row));
+  const proven = await checkRows(population, context, ledger, findings, work);
+  if (statement.completeness === "whole") {
+    const listed = new Map();
+    for (const rows of [population, context]) await work.each(rows, (row) => listed.set(row.partition, (listed.get(row.partition) ?? 0) + 1));
+    await findings.guard(STATEMENT, async () => checkWhole(selection, bundle.entries, listed, proven, findings));
   }
+  const sample = sampled ? await findings.guard(SAMPLE, () => checkSample(bag, population, checkpoint, findings, work)) : { rows: population, field: null };
+  if (!sample) return;
+  bundle.shown = sample.rows;
+  await findings.guard(RECORDS, () => checkLines(bag, RECORDS, sample.rows, judgeSelected(selection, sample.field), findings, work));
+  if (context.length || bag.has(CONTEXT_LINES)) {
+    await findings.guard(CONTEXT_LINES, () => checkLines(bag, CONTEXT_LINES, context, judgeApart(selection), findings, work));
+  }
+  if (content !== "none") await findings.guard(CONTENT, () => checkDisclosed(bundle, findings, work));
+  await findings.guard("data", () => checkLists(bag, bundle, findings));
 }
 
-async function checkPolicy(bag) {
-  const key = textOf(await bag.read("data/log.vkey", MAX_SMALL));
-  if (!key.endsWith("\n") || textOf(await bag.read("data/policy", MAX_SMALL)) !== `log ${key}quorum none\n`) {
-    throw new CheckError(TAMPERED, "data/policy", "names another key than log.vkey");
+async function checkDisclosed(bundle, findings, work) {
+  const { bag, shown, states, statement, byRecord } = bundle;
+  const items = await readContents(bag, shown, states, work);
+  const claims = new Map();
+  if (bag.has(REPLAY)) {
+    const events = await findings.guard(REPLAY, () => readReplay(bag, byRecord, statement.content === "sealed", claims, findings, work));
+    if (events) bundle.replay = events;
+    else claims.clear();
   }
+  await checkContents(bag, items, bundle, claims, findings, work);
 }
 
 /** What keys and pin add: done again with each that the auditor gives. */
 async function applyTrust(bundle, keys, pin) {
   bundle.trust = new Findings();
-  bundle.isStopped = false;
-  bundle.isTrusted = false;
-  bundle.grade = "";
-  if (!bundle.checkpoint || !bundle.statement) return;
-  const found = await bundle.trust.guard("data/checkpoint", () => checkTrust(bundle.bag, bundle.checkpoint, keys, pin, bundle.trust));
+  Object.assign(bundle, { isStopped: false, isTrusted: false, grade: "" });
+  if (!bundle.checkpoint) return;
+  const found = await bundle.trust.guard(CHECKPOINT, () => checkTrust(bundle.bag, bundle.checkpoint, keys, pin, bundle.trust));
   bundle.isStopped = found === undefined; // a wrong signature: what stands under it counts for nothing
   bundle.isTrusted = found?.isTrusted ?? false;
   bundle.grade = found?.grade ?? "";
@@ -109,14 +88,15 @@ async function applyTrust(bundle, keys, pin) {
 
 /** The result in the form of `verify.py --json`. */
 function verdictOf(bundle, strict = false) {
-  const parts = [bundle.before, bundle.trust, ...(bundle.isStopped ? [] : [bundle.after])];
-  const findings = parts.flatMap((part) => part.findings);
-  const checked = {};
-  for (const part of parts) for (const [what, number] of part.checked) checked[what] = (checked[what] ?? 0) + number;
-  const states = bundle.isStopped ? new Map() : bundle.states;
-  if (bundle.statement?._ === BUNDLE && bundle.checkpoint && !bundle.isStopped) findings.push(...claimFindings(bundle, checked, states, findings));
-  const verdict = worst(findings, strict);
+  const isProven = !bundle.isStopped && bundle.statement !== null && bundle.checkpoint !== null;
+  const parts = [bundle.before, bundle.trust, ...(isProven ? [bundle.proofs] : [])];
+  const checked = countedIn([...parts, bundle.files]);
+  const states = isProven ? bundle.states : new Map();
+  if (isProven && bundle.statement._ === BUNDLE) parts.push(checkClaims(bundle, checked, states, parts));
+  parts.push(bundle.files);
+  const verdict = worst(new Set(parts.flatMap((part) => [...part.verdicts])), strict);
   const { origin = "", size = 0, root = null } = bundle.checkpoint ?? {};
+  const words = wordsFor(bundle, verdict, checked, states);
   return {
     schema: SCHEMA,
     verdict,
@@ -126,27 +106,35 @@ function verdictOf(bundle, strict = false) {
     checked,
     contents: Object.fromEntries([...states].sort()),
     certificate: {},
-    findings: findings.slice(0, MOST_FINDINGS),
-    not_proven: notProven(bundle, checked),
+    completeness: isProven ? (bundle.statement.completeness ?? "") : "",
+    attested: isProven ? bundle.attested : "",
+    findings: parts.flatMap((part) => part.findings).slice(0, MOST_FINDINGS),
+    proven: words.proven,
+    not_proven: words.notProven,
   };
 }
 
-/** What the bundle says of itself in numbers is what was found. */
-function claimFindings(bundle, checked, states, findings) {
-  const found = {
-    complete_partitions: checked["complete partitions"] ?? 0,
-    contents: Object.fromEntries(states),
-    context: bundle.context.length,
-    entries: checked.entries ?? 0,
-    partitions: checked.partitions ?? 0,
-    population: bundle.population.length,
-    records: checked.records ?? 0,
-  };
-  const isDamaged = [TAMPERED, LOST].includes(worst(findings));
-  const more = [];
-  if (!isDamaged && !sameValue(bundle.statement.counts ?? null, found)) {
-    more.push({ verdict: TAMPERED, object: STATEMENT, reason: "states other counts than the bundle holds" });
+function countedIn(parts) {
+  const checked = {};
+  for (const part of parts) for (const [what, number] of part.checked) checked[what] = (checked[what] ?? 0) + number;
+  return checked;
+}
+
+/** What the bundle says of itself, in numbers, is what was found. */
+function checkClaims({ statement, checkpoint, entries }, checked, states, parts) {
+  const claims = new Findings();
+  const names = ["complete partitions", "context", "entries", "partitions", "population", "records"];
+  const found = Object.fromEntries(names.map((name) => [name.replaceAll(" ", "_"), checked[name] ?? 0]));
+  const counts = { ...found, contents: Object.fromEntries(states) };
+  const log = { origin: checkpoint.origin, root: hexOf(checkpoint.root), size: checkpoint.size };
+  const isDamaged = [TAMPERED, LOST].includes(worst(new Set(parts.flatMap((part) => [...part.verdicts]))));
+  if (!isDamaged && !(sameValue(statement.counts ?? null, counts) && sameValue(statement.checkpoint ?? null, log))) {
+    claims.add(TAMPERED, STATEMENT, "states other counts or another checkpoint than the bundle holds");
   }
-  if (!found.records) more.push({ verdict: NOTHING_THERE, object: "bundle", reason: "holds no record that could be checked" });
-  return more;
+  const genesis = entries.get(0)?.value ?? {};
+  if (statement.origin !== checkpoint.origin || statement.store !== genesis.store || genesis.origin !== checkpoint.origin) {
+    claims.add(TAMPERED, STATEMENT, "states another origin or store than the log's first entry");
+  }
+  if (!found.population) claims.add(NOTHING_THERE, "bundle", "holds no record that could be checked");
+  return claims;
 }

@@ -1,41 +1,47 @@
-/* What a bundle shows and what it does not, in words. */
+/* What a bundle shows and what it does not, in the words of verify.py. */
 
+const PROVEN = {
+  records: "Records: every line is unchanged since it was taken in. It leads to the root of its partition, this to an entry of the log, this to the checkpoint.",
+  whole: "Completeness up to the checkpoint: every entry of the log is here, and all rows of every partition that can hold a record of this selection; none that belongs to it is left out. With a period, partitions are told apart by the time range that their entries state.",
+  sampled: "The sample: it is the one that the stated seed draws from the population.",
+  disclosed: "Content: what is disclosed is what its record commits to, and texts that are called verbatim occur in it.",
+  sealed: "Content: its places and sizes only; it is sealed.",
+  attested: "The files under data/: they are those that the bundle key of the log's store has signed.",
+};
 const NEVER_PROVEN = [
   "That the sources logged what happened, or all of it: records are unchanged since ingest, no more.",
   "Times: they are what the sources and the store's writer stated.",
   "Who committed an entry, and when: the signed commits are in the store, not in the bundle.",
-  "README.txt, verify.py, log.vkey, the bundle's own words and the commit numbers: no signature of the log covers them.",
+  "README.txt, verify.py, report.html, report.pdf and bag-info.txt: no signature covers them.",
   "That the checkpoint is the newest one.",
 ];
+const NOT_PROVEN = {
+  shown: "Completeness: that no other row of the log belongs to this selection.",
+  views: "Views (records.parquet, controls, queries.sql, replay texts that are called arranged): they are the exporter's, and attested as such.",
+  unsampled: "That the records of the population whose lines are not shown belong to the selection, or to their stratum.",
+  query: "That the records are what the query or control selects: the lines alone do not tell.",
+  ended: "That what ended, altered or restricted content was committed by a key with that role, and that it names this very row: verify the store for this.",
+  sealed: "Content: it is sealed. Drop the grant on this page to open it.",
+  token: "The timestamp token: check attestation.tsr with openssl ts, as README.txt says.",
+};
 
-function notProven(bundle, checked) {
-  const words = [...NEVER_PROVEN];
-  if (bundle.statement?._ !== BUNDLE) return words;
-  const { completeness, content } = bundle.statement;
-  if (completeness !== "whole") words.splice(1, 0, "That no other record of the log belongs to this selection.");
-  if (UNEVALUATED.includes(bundle.statement.selection?.type)) words.splice(1, 0, "That these records are the answer to the query or control: it is not evaluated here.");
-  const [records, contents] = [checked.records ?? 0, checked.contents ?? 0];
-  if (content === "sealed") words.push("Content: it is sealed in the bundle, and opens with a grant.");
-  else if (contents < records || !records) {
-    words.push(`Content: ${contents} of ${counted(records, "record")} have theirs in the bundle, the others a commitment to it.`);
+/** { proven, notProven }: nothing is proven as a whole where anything is wrong. */
+function wordsFor(bundle, verdict, checked, states) {
+  const { statement, checkpoint, bag } = bundle;
+  if (!statement || !checkpoint || statement._ === CERTIFICATE) return { proven: [], notProven: [] };
+  const { completeness, content, sampled, selection } = statement;
+  const proven = ["records", completeness === "whole" && "whole", sampled && "sampled", content !== "none" && content, "attested"];
+  const without = [
+    completeness === "shown" && "shown", "views", sampled && "unsampled", UNEVALUATED.includes(selection.type) && "query", content === "sealed" && "sealed",
+    ["erased", "expired", "redacted", "restricted"].some((state) => states.has(state)) && "ended",
+  ];
+  const notProven = [...NEVER_PROVEN, ...without.filter(Boolean).map((name) => NOT_PROVEN[name])];
+  const [shownContents, records] = [checked.contents ?? 0, checked.records ?? 0];
+  if (content !== "sealed" && shownContents < records) {
+    notProven.push(`Content: ${shownContents} of ${records} record${records === 1 ? "" : "s"} have theirs in the bundle, the others a commitment to it.`);
   }
-  return words;
-}
-
-/** What was shown, if the verdict is intact: sentences. */
-function provenWords(bundle, checked) {
-  const { checkpoint, statement } = bundle;
-  const words = [];
-  if (!checkpoint || !statement) return words;
-  words.push(`Log ${checkpoint.origin} has ${counted(checkpoint.size, "entry", "entries")} under the checkpoint; ${(checked.entries ?? 0).toLocaleString("en")} of them are here and lead to its root.`);
-  words.push(`${counted(checked.records ?? 0, "record line")} in ${counted(checked.partitions ?? 0, "partition")} lead to the roots that these entries state: unchanged since ingest.`);
-  if (statement.completeness === "whole") words.push("Completeness: all entries are here, and all rows of each partition that can hold a record of the selection. None is left out.");
-  if (checked.contents) words.push(`${counted(checked.contents, "content")} match what their records commit to, byte for byte.`);
-  if (checked["sampled rows"]) words.push(`The sample of ${counted(checked["sampled rows"], "row")} was drawn again from the seed, with the same result.`);
-  if (checked["replayed events"]) words.push(`${counted(checked["replayed events"], "replayed event")} belong to these records; each text marked as found stands in the proven bytes.`);
-  if (checked.attestations) words.push("A key that the log enrols for bundles has signed the list of files.");
-  if (checked["consistency with the pin"]) words.push("The log continues the checkpoint in your pin.");
-  return words;
+  if (bag.has("attestation.tsr")) notProven.push(NOT_PROVEN.token);
+  return { proven: verdict === INTACT ? proven.filter(Boolean).map((name) => PROVEN[name]) : [], notProven };
 }
 
 function counted(number, noun, many = `${noun}s`) {
