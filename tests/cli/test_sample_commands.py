@@ -31,6 +31,7 @@ def test_freeze_name_a_nonce_draw_replace_and_judge(damaged: Shell) -> None:
     shell(*draw, "-o", "one.zip")
     one = shell.folder / "one.zip"
     assert zipfile.ZipFile(one).read("data/population.csv") == (shell.folder / "population.csv").read_bytes()
+    assert b'"completeness":"whole"' in zipfile.ZipFile(one).read("data/bundle.json")
     assert sum(frozen["partitions"].values()) == sum(frozen["strata"].values()) == frozen["population"]
 
     first, *_, last = rows(one, "sample.csv")
