@@ -58,6 +58,11 @@ async function checkRows(population, context, ledger, findings, work) {
       else findings.count(row.isContext ? "context" : "population");
     });
   }
+  for (const [index, extra] of ledger.extras) {
+    if (extra.length && !listed.has(index)) {
+      findings.add(TAMPERED, `${POPULATION}, partition ${index}`, `lists none of the rows that ${proofName(index)} is of`);
+    }
+  }
   return proven;
 }
 
@@ -73,16 +78,17 @@ async function checkPartition(partition, rows, ledger, where, findings, work) {
   if (!extra?.length) throw new CheckError(LOST, name, "is missing, or does not say which rows are shown");
   const proof = canonical(extra);
   const size = member(entry.value, "rows", "whole");
-  for (const field of ["_", "entry", "rows"]) if (!Object.hasOwn(proof, field)) throw new Malformed(`no ${field}`);
-  if (proof._ !== "evidence/subset-proof/1" || proof.entry !== partition || proof.rows !== size) {
+  for (const field of ["_", "entry", "hashes", "ranges", "rows"]) if (!Object.hasOwn(proof, field)) throw new Malformed(`no ${field}`);
+  const isOfThis = proof._ === "evidence/subset-proof/1" && proof.entry === partition && proof.rows === size;
+  if (!isOfThis || !Array.isArray(proof.hashes) || Object.keys(proof).length !== 5) {
     throw new CheckError(TAMPERED, name, "is not the proof of this partition");
   }
-  if (!sameValue(member(proof, "ranges", "list"), runsOf(numbers)) || numbers.at(-1) >= size) {
-    throw new CheckError(TAMPERED, name, "is the proof of other rows than are listed");
+  if (!sameValue(proof.ranges, runsOf(numbers)) || numbers.at(-1) >= size) {
+    throw new CheckError(TAMPERED, where, `lists other rows than ${name} is the proof of`);
   }
   const hashes = [];
   await work.each(rows, (row) => hashes.push(fromHex(row.record)));
-  const given = member(proof, "hashes", "list").map((text) => fromHex(text));
+  const given = proof.hashes.map((text) => fromHex(text));
   const root = await rootFromSubset(size, numbers, hashes, given, work);
   if (!root || hexOf(root) !== entry.value.root) {
     throw new CheckError(TAMPERED, where, `its records do not lead, by ${name}, to the root that the entry states`);
