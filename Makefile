@@ -64,7 +64,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/lint-imports --no-logo
 
 docs: $(VENV)/.dev
-	@EVIDENCE_UPDATE_DOCS=1 $(BIN)/pytest -q tests/architecture/test_errors.py tests/docs/test_cli_reference.py tests/docs/test_settings.py
+	@EVIDENCE_UPDATE_DOCS=1 $(BIN)/pytest -q tests/architecture/test_errors.py tests/docs/test_cli_reference.py tests/docs/test_settings.py tests/docs/test_verifiers.py
 
 # The development lock is resolved first; the other two are parts of it, so that one environment can hold all three.
 lock: $(VENV)/.dev

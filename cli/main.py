@@ -33,6 +33,7 @@ from cli import (
     cmd_sessions,
     cmd_subjects,
     cmd_tie_out,
+    cmd_verifiers,
     cmd_verify,
     cmd_verify_bundle,
 )
@@ -66,6 +67,7 @@ COMMANDS = (
     ("export", cmd_export.export, cmd_export.EXAMPLE, "Make a bundle that verifies offline."),
     ("verify-bundle", cmd_verify_bundle.verify_bundle, cmd_verify_bundle.EXAMPLE, "Verify such a bundle."),
     ("tie-out", cmd_tie_out.tie_out, cmd_tie_out.EXAMPLE, "Count the same records in several ways."),
+    ("verifiers", cmd_verifiers.verifiers, cmd_verifiers.EXAMPLE, "Write out the verifiers for an auditor."),
     ("accesses", cmd_accesses.accesses, cmd_accesses.EXAMPLE, "Who looked at what in this store."),
     ("breach", cmd_breach.breach, cmd_breach.EXAMPLE, "Count who and what a breach has reached."),
     ("seal", cmd_seal.seal, cmd_seal.EXAMPLE, "Seal what waits, publish a checkpoint."),

@@ -139,9 +139,7 @@ class Store:
 
     # -- revealing
 
-    def record_access(
-        self, content: bytes, subjects: Mapping[str, list[str]], warnings: Sequence[str] = ()
-    ) -> Receipt:
+    def record_access(self, content: bytes, subjects: Mapping[str, list[str]], warnings: Sequence[str] = ()) -> Receipt:
         """Make an access record durable (committed, where the settings demand it) and return its receipt.
 
         ``warnings``: closed codes that stand in its line. Raises AccessNotRecordedError; then nothing may be shown.

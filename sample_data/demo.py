@@ -164,7 +164,7 @@ def _prove(demo: Demo) -> None:
 
 
 def _hand_over(demo: Demo) -> None:
-    bundle = ["export", "--session", SESSION, "--with-content", "-o", "bundle.zip"]
+    bundle = ["export", "--session", SESSION, "--with-content", "--purpose", "audit 2026-11", "-o", "bundle.zip"]
     demo.run("The session as a bundle for an auditor.", *bundle)
     pin = ["--pin", "evidence-private/pin.json"]
     demo.run("The auditor's check, against the checkpoint that was seen before.", "verify-bundle", "bundle.zip", *pin)

@@ -13,6 +13,8 @@ from typing import Final
 
 from jinja2 import Environment
 
+from reports.documents.html import STYLESHEET
+
 SCRIPTS: Final = (
     "bytes", "canonical", "sha256", "pace", "result", "visible",
     "zip", "merkle", "notes", "bag", "statement", "trust", "entries", "rows", "lines", "contents", "replayed", "lists",
@@ -28,7 +30,7 @@ def page(fragment: str, core: bytes | None, title: str) -> bytes:
     """The page of one bundle. ``fragment``: HTML of the report, safe as it is. ``core``: the zip that it verifies, or
     None where that is too large to be embedded and has to be dropped on the page. Same arguments, same bytes.
     """
-    script, style = _script(), _file("page.css")
+    script, style = _script(), _style()
     policy = (
         f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; img-src data:; "
         "connect-src 'none'; base-uri 'none'; form-action 'none'"
@@ -53,6 +55,11 @@ def _script() -> str:
     """All scripts in one, in a scope of their own."""
     joined = "\n".join(_file(f"js/{name}.js") for name in SCRIPTS)
     return f'"use strict";\n(() => {{\n{joined}}})();\n'
+
+
+def _style() -> str:
+    """The style of the page, then that of the report that it shows."""
+    return _file("page.css") + STYLESHEET.read_text(encoding="utf-8") + _file("report-in-page.css")
 
 
 def _file(name: str) -> str:

@@ -927,7 +927,7 @@ def check_entries(
     listed = {_proof_name(index) for index in extras}
     for name in sorted(name for name in bundle.sizes.keys() - listed if name.startswith("data/proofs/")):
         result.guard(name, _refuse_proof, name, entries)
-    if whole and (len(leaves) != checkpoint.size or root_of(leaves) != checkpoint.root):
+    if whole and (not len(leaves) == last + 1 == checkpoint.size or root_of(leaves) != checkpoint.root):
         raise CheckError(TAMPERED, _ENTRIES, "does not hold every entry of the log: together they make another root")
     return entries, extras
 
@@ -1065,6 +1065,11 @@ def check_rows(
         entry = result.guard(where, _check_partition, index, where, (population, context), entries, extras, result)
         if entry is not None:
             found[index] = entry
+    for index in sorted(index for index, extra in extras.items() if extra and index not in found):
+        if index not in population.runs and index not in context.runs:
+            result.add(
+                TAMPERED, f"{POPULATION}, partition {index}", f"lists none of the rows that {_proof_name(index)} is of"
+            )
     result.checked["population"] += sum(end - first for p, (first, end) in population.runs.items() if p in found)
     result.checked["context"] += sum(end - first for p, (first, end) in context.runs.items() if p in found)
     return found
@@ -1084,10 +1089,11 @@ def _check_partition(
     if not extras.get(index):
         raise CheckError(LOST, name, "is missing, or does not say which rows are shown")
     proof = canonical(extras[index])
-    if (proof["_"], proof["entry"], proof["rows"]) != ("evidence/subset-proof/1", index, entry["rows"]):
+    stated = (proof.pop("_"), proof.pop("entry"), proof.pop("rows"), type(proof["hashes"]))
+    if stated != ("evidence/subset-proof/1", index, entry["rows"], list) or proof.keys() != {"hashes", "ranges"}:
         raise CheckError(TAMPERED, name, "is not the proof of this partition")
     if proof["ranges"] != runs_of(rows) or rows[-1] >= entry["rows"]:
-        raise CheckError(TAMPERED, name, "is the proof of other rows than are listed")
+        raise CheckError(TAMPERED, where, f"lists other rows than {name} is the proof of")
     hashes = [from_hex(text) for text in proof["hashes"]]
     root = root_from_subset(entry["rows"], rows, [record for _, record in pairs], hashes)
     if root is None or root.hex() != entry["root"]:
@@ -1878,9 +1884,9 @@ def _check_proofs(bundle: Bundle, stated: dict[str, Any], checkpoint: Checkpoint
         result.guard(_CERTIFICATE, check_certificate, bundle, checkpoint, entries, result)
     elif found:
         result.guard(STATEMENT, _check_records, bundle, stated, checkpoint, entries, extras, result)
+    result.guard(STATEMENT, _check_claims, stated, entries, result)
     if stated["_"] == BUNDLE or ATTESTATION in bundle.sizes:
         result.guard(ATTESTATION, check_attestation, bundle, stated, entries, result)
-    result.guard(STATEMENT, _check_claims, stated, entries, result)
 
 
 _OF_BUNDLES = (POPULATION, RECORDS, CONTEXT, CONTEXT_LINES, *_LISTS, _ACCESSES, _TIE_OUT)

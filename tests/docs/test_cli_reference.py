@@ -20,7 +20,7 @@ the version of its fields; unknown fields must be ignored. Progress and messages
 """
 
 
-WITHOUT_A_STORE = {"verify-bundle", "keys new", "retention check", "retention example"}
+WITHOUT_A_STORE = {"verify-bundle", "keys new", "retention check", "retention example", "verifiers"}
 
 
 def help_of(*words: str) -> str:

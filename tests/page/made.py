@@ -57,7 +57,9 @@ class Row:
 
 
 def time_of(second: int) -> str:
-    return f"2026-10-{1 + second // 86400 % 28:02d}T{second // 3600 % 24:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
+    return (
+        f"2026-10-{1 + second // 86400 % 28:02d}T{second // 3600 % 24:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
+    )
 
 
 def rows_of(turns: Sequence[Turn], rows_per_partition: int, first_entry: int) -> list[Row]:
@@ -115,9 +117,7 @@ def bundle_files(
     rows = rows_of(turns, rows_per_partition, 3)
     log = _entries(rows, entries)
     leaves = merkle.leaf_hashes(log)
-    checkpoint = notes.sign_note(
-        f"{ORIGIN}\n{len(log)}\n{base64.b64encode(merkle.root(leaves)).decode()}\n", LOG
-    )
+    checkpoint = notes.sign_note(f"{ORIGIN}\n{len(log)}\n{base64.b64encode(merkle.root(leaves)).decode()}\n", LOG)
     files: Files = {
         "data/checkpoint": checkpoint,
         "data/log.vkey": f"{LOG.vkey}\n".encode(),
@@ -132,7 +132,13 @@ def bundle_files(
     }
     for partition in sorted({row.partition for row in rows}):
         count = sum(row.partition == partition for row in rows)
-        extra = {"_": "evidence/subset-proof/1", "entry": partition, "hashes": [], "ranges": [[0, count]], "rows": count}
+        extra = {
+            "_": "evidence/subset-proof/1",
+            "entry": partition,
+            "hashes": [],
+            "ranges": [[0, count]],
+            "rows": count,
+        }
         proof = merkle.inclusion_proof(leaves, partition)
         found = proofs.TlogProof(partition, tuple(proof), checkpoint, canonical.encode(extra))
         files[f"data/proofs/{partition}.tlog-proof"] = found.text()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from ledger.settings import Settings
 from ledger.store import Store
 from replay import access
 from replay.catalog import opened
+from reports import attestation
 from reports.bundle import PLAIN, ContentGrant, ExportSummary, Order, export_bundle
 from reports.selection import PeriodSelection, Selection, SessionSelection, period
 from reports.standalone import verify
@@ -36,6 +39,12 @@ class Bank:
     settings: Settings
     log_vkey: str
     session: str
+
+    @cached_property
+    def bundle_key(self) -> notes.Signer:
+        """The key that attests to bundles: with it, whatever is forged is found by the proofs alone, or not at all."""
+        with Store.open(self.settings) as store:
+            return store.signer("bundle")
 
     def export(
         self,
@@ -149,18 +158,47 @@ def rezip(files: Files) -> bytes:
     return out.getvalue()
 
 
-def fix_up(files: Files, **changes: Any) -> Files:
-    """What a forger does after a change: state the new sizes and sums, and whatever else the manifest says."""
-    manifest = json.loads(files["manifest.json"])
-    listed = {name: data for name, data in files.items() if name not in ("manifest.json", "SHA256SUMS")}
-    manifest["files"] = [
-        {"path": name, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-        for name, data in sorted(listed.items())
-    ]
-    manifest |= changes
-    fixed = {**listed, "manifest.json": canonical.encode(manifest)}
-    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(fixed.items()))
-    return {**fixed, "SHA256SUMS": sums.encode()}
+def described(files: Files) -> dict[str, Any]:
+    """What a bundle says of itself."""
+    found: dict[str, Any] = json.loads(files["data/bundle.json"])
+    return found
+
+
+def fix_up(files: Files, signer: notes.Signer | None = None, **changes: Any) -> Files:
+    """What a forger does after a change: state the new sums and sizes, and whatever else the bundle says of itself.
+
+    Whoever has the store's own key for bundles, as ``signer``, attests to the result too.
+    """
+    fixed = dict(files)
+    if changes:
+        fixed["data/bundle.json"] = canonical.encode({**described(files), **changes})
+    payload = {name: data for name, data in fixed.items() if name.startswith("data/")}
+    oxum = f"Payload-Oxum: {sum(map(len, payload.values()))}.{len(payload)}\n".encode()
+    if "bag-info.txt" in fixed:
+        fixed["bag-info.txt"] = re.sub(rb"Payload-Oxum: .*\n", oxum, fixed["bag-info.txt"])
+    fixed["manifest-sha256.txt"] = listed(payload)
+    if signer is not None:
+        predicate = {
+            name: _said(fixed, name) for name in ("checkpoint", "completeness", "content", "origin", "selection")
+        }
+        statement = attestation.statement(fixed["manifest-sha256.txt"], predicate)
+        fixed["attestation.dsse.json"] = attestation.envelope(statement, signer)
+    tags = {name: data for name, data in fixed.items() if name not in payload and name != "tagmanifest-sha256.txt"}
+    return {**fixed, "tagmanifest-sha256.txt": listed(tags)}
+
+
+def _said(files: Files, name: str) -> Any:
+    try:
+        return described(files).get(name)
+    except (ValueError, KeyError, AttributeError):
+        return None
+
+
+def listed(files: Files) -> bytes:
+    """A manifest of these files."""
+    return "".join(
+        f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files, key=str.encode)
+    ).encode()
 
 
 def another_key(name: str) -> notes.Signer:

@@ -30,6 +30,7 @@ function written(value, depth) {
   if (value === null || typeof value === "boolean") return String(value);
   if (Array.isArray(value)) return `[${value.map((item) => written(item, depth + 1)).join(",")}]`;
   const keys = Object.keys(value).sort(byCodePoint);
+  if (keys[0] === "") throw new Malformed("an empty key");
   return `{${keys.map((key) => `${writtenText(key)}:${written(value[key], depth + 1)}`).join(",")}}`;
 }
 

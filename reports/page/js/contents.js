@@ -127,7 +127,8 @@ function checkCommitment(row, rowKey, data, where, claims, findings) {
   const wanted = claims.get(row.record) ?? [];
   const searched = wanted.length ? textsOf(data) : [];
   for (const claim of wanted) {
-    if (!searched.some((text) => text.includes(claim.text))) {
+    claim.part.isFound = searched.some((text) => text.includes(claim.part.text));
+    if (!claim.part.isFound) {
       findings.add(TAMPERED, claim.where, "calls a text verbatim that does not occur in the record's content");
     }
     findings.count("verbatim texts");

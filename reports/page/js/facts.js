@@ -22,8 +22,8 @@ function rowVerdict(row, bundle) {
 
 /** The state of a row's content: [tone, icon, words, title]. */
 function contentState(row) {
-  if (row.contentProblem) return ["bad", "tampered", row.contentProblem, "See the findings."];
   if (row.problem === "tampered" && !row.line) return ["warn", "unsure", "not checked", "The record that commits to it is tampered."];
+  if (row.contentProblem) return ["bad", "tampered", row.contentProblem, "See the findings."];
   if (row.sealed && !row.content) return STATES.sealed;
   if (row.content?.length === 0) return ["good", "proven", "empty", "The record commits to no bytes: there was no content."];
   if (!row.state) return STATES["not disclosed"];

@@ -41,6 +41,8 @@ class RecordsView {
     this.rows = [...bundle.population, ...bundle.context];
     const options = (select, all, values) => fill(select, el("option", { value: "" }, all), [...new Set(values)].sort().map((value) => el("option", { value }, value)));
     options(this.filters.verdict, "All verdicts", this.rows.map((row) => rowVerdict(row, bundle)[2]));
+    if (bundle.statement?.sampled && this.bundleShown !== bundle) this.filters.verdict.value = rowVerdict(bundle.shown[0] ?? {}, bundle)[2];
+    this.bundleShown = bundle;
     options(this.filters.kind, "All kinds", this.rows.map((row) => String(row.line?.kind ?? "")).filter(Boolean));
     options(this.filters.content, "All content", this.rows.map((row) => contentState(row)[2]));
     this.filter();

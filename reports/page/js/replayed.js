@@ -15,9 +15,9 @@ async function readReplay(bag, byRecord, isSealed, claims, findings, work) {
     const where = `${REPLAY}, line ${at + 1}`;
     const event = canonical(line);
     findings.guardNow(where, () => {
-      const texts = checkEvent(event, byRecord, isSealed, where);
+      const parts = checkEvent(event, byRecord, isSealed, where);
       if (!claims.has(event.record)) claims.set(event.record, []);
-      claims.get(event.record).push(...texts.map((text) => ({ where, text })));
+      claims.get(event.record).push(...parts.map((part) => ({ where, part })));
       events.push({ ...event, where });
       findings.count("events");
     });
@@ -25,7 +25,7 @@ async function readReplay(bag, byRecord, isSealed, claims, findings, work) {
   return events;
 }
 
-/** The texts of an event that are called verbatim. */
+/** The parts of an event whose texts are called verbatim. */
 function checkEvent(event, byRecord, isSealed, where) {
   const row = byRecord.get(hexOf(fromHex(event.record)));
   if (!row?.line || row.isContext || !row.state) throw new CheckError(TAMPERED, where, "is of no record that is shown");
@@ -36,17 +36,19 @@ function checkEvent(event, byRecord, isSealed, where) {
   if ((event.parts === null) !== isSealed) {
     throw new CheckError(TAMPERED, where, "shows parts of sealed content, or none of what is disclosed");
   }
-  const texts = verbatimIn(event.parts ?? []);
-  if (texts.length && !DISCLOSED.includes(row.state)) {
+  const parts = verbatimIn(event.parts ?? []);
+  if (parts.length && !DISCLOSED.includes(row.state)) {
     throw new CheckError(TAMPERED, where, "calls a text verbatim of content that is not disclosed");
   }
-  return texts;
+  return parts;
 }
 
 function verbatimIn(parts) {
   if (!Array.isArray(parts)) throw new Malformed("no parts");
   for (const part of parts) if (!isObject(part) || !Object.hasOwn(part, "verbatim")) throw new Malformed("no part");
-  return parts.filter((part) => part.verbatim !== false).map((part) => member(part, "text", "text"));
+  const claimed = parts.filter((part) => part.verbatim !== false);
+  for (const part of claimed) member(part, "text", "text");
+  return claimed;
 }
 
 /** The texts of a content: its UTF-8; if it is JSON, the strings in it; and the strings in those that are JSON objects or

@@ -3,6 +3,7 @@
 const POPULATION = "data/population.csv";
 const CONTEXT = "data/context.csv";
 const ROW_LINE = /^(0|[1-9][0-9]{0,15}),(0|[1-9][0-9]{0,15}),([0-9a-f]{64}),([^",\r\n]*|"(?:[^"\r\n]|"")*")$/;
+const LATIN1 = new TextDecoder("latin1");
 const ROWS_HEADING = "partition,row,record,stratum";
 
 /** The rows of a list, ascending by partition and row. */
@@ -12,10 +13,10 @@ async function readRows(bag, name, work) {
   const rows = [];
   for (let at = 1; at < lines.length; at += 1) {
     const where = `${name}, line ${at + 1}`;
-    const found = ROW_LINE.exec(textOf(lines[at]));
+    const found = ROW_LINE.exec(LATIN1.decode(lines[at]));
     if (!found) throw new CheckError(TAMPERED, where, "is malformed");
     const row = {
-      partition: Number(found[1]), row: Number(found[2]), record: found[3], stratum: csvText(found[4]), isContext: name === CONTEXT,
+      partition: Number(found[1]), row: Number(found[2]), record: found[3], stratum: found[4] ? csvText(textOf(lines[at]).split(",").slice(3).join(",")) : "", isContext: name === CONTEXT,
       bytes: null, line: null, state: "", content: null, problem: "", contentProblem: "",
     };
     const before = rows[rows.length - 1];
@@ -46,6 +47,7 @@ async function checkRows(population, context, ledger, findings, work) {
   await work.each(population, take);
   await work.each(context, take);
   const proven = new Map();
+  for (const what of ["population", "context"]) findings.count(what, 0);
   for (const [partition, rows] of [...listed].sort(([one], [other]) => one - other)) {
     await work.at("Proofs of rows", proven.size / listed.size);
     const where = `${rows.some((row) => !row.isContext) ? POPULATION : CONTEXT}, partition ${partition}`;
@@ -55,6 +57,11 @@ async function checkRows(population, context, ledger, findings, work) {
       if (!isGood) row.problem = "not proven";
       else findings.count(row.isContext ? "context" : "population");
     });
+  }
+  for (const [index, extra] of ledger.extras) {
+    if (extra.length && !listed.has(index)) {
+      findings.add(TAMPERED, `${POPULATION}, partition ${index}`, `lists none of the rows that ${proofName(index)} is of`);
+    }
   }
   return proven;
 }
@@ -71,15 +78,17 @@ async function checkPartition(partition, rows, ledger, where, findings, work) {
   if (!extra?.length) throw new CheckError(LOST, name, "is missing, or does not say which rows are shown");
   const proof = canonical(extra);
   const size = member(entry.value, "rows", "whole");
-  if (proof._ !== "evidence/subset-proof/1" || proof.entry !== partition || proof.rows !== size) {
+  for (const field of ["_", "entry", "hashes", "ranges", "rows"]) if (!Object.hasOwn(proof, field)) throw new Malformed(`no ${field}`);
+  const isOfThis = proof._ === "evidence/subset-proof/1" && proof.entry === partition && proof.rows === size;
+  if (!isOfThis || !Array.isArray(proof.hashes) || Object.keys(proof).length !== 5) {
     throw new CheckError(TAMPERED, name, "is not the proof of this partition");
   }
-  if (!sameValue(member(proof, "ranges", "list"), runsOf(numbers)) || numbers.at(-1) >= size) {
-    throw new CheckError(TAMPERED, name, "is the proof of other rows than are listed");
+  if (!sameValue(proof.ranges, runsOf(numbers)) || numbers.at(-1) >= size) {
+    throw new CheckError(TAMPERED, where, `lists other rows than ${name} is the proof of`);
   }
   const hashes = [];
   await work.each(rows, (row) => hashes.push(fromHex(row.record)));
-  const given = member(proof, "hashes", "list").map((text) => fromHex(text));
+  const given = proof.hashes.map((text) => fromHex(text));
   const root = await rootFromSubset(size, numbers, hashes, given, work);
   if (!root || hexOf(root) !== entry.value.root) {
     throw new CheckError(TAMPERED, where, `its records do not lead, by ${name}, to the root that the entry states`);

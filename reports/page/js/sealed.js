@@ -45,7 +45,7 @@ async function openSealed(bundle, grant, findings, work) {
       const partsEnd = plain.length < 36 ? Infinity : 36 + new DataView(plain.buffer, 32).getUint32(0);
       if (partsEnd > plain.length) throw new Malformed("cut short");
       const parts = partsOfSealed(plain.subarray(36, partsEnd));
-      const claims = verbatimIn(parts).map((text) => ({ where, text }));
+      const claims = verbatimIn(parts).map((part) => ({ where, part }));
       checkCommitment(row, plain.subarray(0, 32), plain.subarray(partsEnd), where, new Map([[row.record, claims]]), findings);
       for (const event of bundle.replay) if (event.record === row.record) event.parts = parts;
       opened += 1;

@@ -47,9 +47,11 @@ function eventsOfLines(rows) {
 
 /** What an event is called in the outline. */
 function eventWords(event, row) {
-  const first = (event.parts ?? []).findLast((part) => part.text) ?? null;
-  if (event.kind === "tool") return first?.name || row?.line?.gen_ai_tool_name || "tool";
-  if (first) return shortly(first.text, 60);
+  const parts = (event.parts ?? []).filter((part) => part.text && part.type !== "fact");
+  const named = parts.findLast((part) => part.name);
+  if (event.kind === "tool") return shortly(String(named?.name ?? row?.line?.gen_ai_tool_name ?? "tool"), 60);
+  const spoken = parts.findLast((part) => part.type === "text") ?? named;
+  if (spoken) return shortly(String(spoken.type === "text" ? spoken.text : `calls ${spoken.name}`), 60);
   return row?.line ? outcomeOf(row.line) || modelOf(row.line) || event.kind : event.kind;
 }
 

@@ -41,15 +41,33 @@ function partsOf(event, row, search) {
     const [tone, , words, why] = contentState(row ?? {});
     return el("p", { class: ["none", "good"].includes(tone) ? "quiet" : "gone" }, `${capital(words)}. ${why}`);
   }
-  return parts.map((part) => {
-    const [type, role] = [String(part.type ?? ""), String(part.role ?? "")];
-    const isTool = type.startsWith("tool");
-    const label = el("span", { class: "role" }, isTool ? (type === "tool_call" ? "calls tool" : "tool result") : role, part.name ? el("b", { class: "mono" }, part.name) : "");
-    const proof = part.verbatim
-      ? el("span", { class: "found", title: "This text stands in the content that the record commits to." }, icon("proven"), "in the proven bytes")
-      : el("span", { class: "arranged", title: "The exporter has put this together from the content; compare it with the bytes." }, icon("unsure"), "arranged by the exporter");
-    return el("div", { class: `part role-${["system", "user", "assistant", "tool"].includes(role) ? role : "other"}${isTool ? " is-tool" : ""}` }, el("div", { class: "side" }, label, proof), longText(isTool ? readable(String(part.text)) : String(part.text), isTool, search));
-  });
+  const facts = parts.filter((part) => part.type === "fact");
+  return [...parts.filter((part) => part.type !== "fact").map((part) => partOf(part, search)), facts.length ? factsOf(facts, search) : ""];
+}
+
+/** What a text of the replay rests on: [class, icon, words, title]. */
+function proofOf(part) {
+  if (part.isFound) return ["found", "proven", "in the proven bytes", "This text stands in the content that the record commits to."];
+  if (part.verbatim !== false) return ["lacking", "tampered", "not in the bytes", "The exporter says that this stands in the content, and it was not found there."];
+  return ["arranged", "unsure", "arranged by the exporter", "The exporter has put this together from the content; compare it with the bytes."];
+}
+
+/** Labelled values that the exporter has read out of the content. */
+function factsOf(facts, search) {
+  return el("ul", { class: "read-out" }, facts.map((fact) => {
+    const [tone, drawing, words, title] = proofOf(fact);
+    return el("li", { class: tone, title: `${words}. ${title}` }, icon(drawing), el("i", {}, String(fact.name ?? "")), el("span", {}, marked(shortly(String(fact.text ?? ""), 300), search)));
+  }));
+}
+
+function partOf(part, search) {
+  const [type, role] = [String(part.type ?? ""), String(part.role ?? "")];
+  const isTool = type.startsWith("tool");
+  const label = el("span", { class: "role" }, isTool ? (type === "tool_call" ? "calls tool" : "tool result") : role, part.name ? el("b", { class: "mono" }, String(part.name)) : "");
+  const [tone, drawing, words, title] = proofOf(part);
+  const proof = el("span", { class: tone, title }, icon(drawing), words);
+  const text = String(part.text ?? "");
+  return el("div", { class: `part role-${["system", "user", "assistant", "tool"].includes(role) ? role : "other"}${isTool ? " is-tool" : ""}` }, el("div", { class: "side" }, label, proof), longText(isTool ? readable(text) : text, isTool, search));
 }
 
 /** JSON set out in lines; other text as it is. */

@@ -6,7 +6,7 @@ async function readBundle(data, work, isEmbedded) {
   const bundle = {
     isEmbedded, bag: null, statement: null, checkpoint: null, entries: new Map(), population: [], context: [], shown: [],
     byRecord: new Map(), replay: [], states: new Map(), attested: "", isTrusted: false, isStopped: false, grade: "",
-    before: new Findings(), trust: new Findings(), proofs: new Findings(), files: new Findings(),
+    before: new Findings(), trust: new Findings(), proofs: new Findings(), attestation: new Findings(), files: new Findings(),
   };
   const { before, proofs, files } = bundle;
   await before.guard("bundle", async () => {
@@ -35,7 +35,8 @@ async function checkProofs(bundle, findings, work) {
     return;
   }
   if (ledger) await findings.guard(STATEMENT, () => checkRecords(bundle, ledger, findings, work));
-  bundle.attested = (await findings.guard(ATTESTATION, () => checkAttestation(bag, statement, bundle.entries, findings))) ?? "";
+  const { attestation } = bundle;
+  bundle.attested = (await attestation.guard(ATTESTATION, () => checkAttestation(bag, statement, bundle.entries, attestation))) ?? "";
 }
 
 async function checkRecords(bundle, ledger, findings, work) {
@@ -90,10 +91,11 @@ async function applyTrust(bundle, keys, pin) {
 function verdictOf(bundle, strict = false) {
   const isProven = !bundle.isStopped && bundle.statement !== null && bundle.checkpoint !== null;
   const parts = [bundle.before, bundle.trust, ...(isProven ? [bundle.proofs] : [])];
-  const checked = countedIn([...parts, bundle.files]);
+  const rest = [...(isProven ? [bundle.attestation] : []), bundle.files];
+  const checked = countedIn([...parts, ...rest]);
   const states = isProven ? bundle.states : new Map();
   if (isProven && bundle.statement._ === BUNDLE) parts.push(checkClaims(bundle, checked, states, parts));
-  parts.push(bundle.files);
+  parts.push(...rest);
   const verdict = worst(new Set(parts.flatMap((part) => [...part.verdicts])), strict);
   const { origin = "", size = 0, root = null } = bundle.checkpoint ?? {};
   const words = wordsFor(bundle, verdict, checked, states);
