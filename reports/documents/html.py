@@ -13,7 +13,7 @@ import jinja2
 
 from reports.document import Cell, Report, Table
 from reports.documents import charts, outline
-from reports.documents.cells import shown, text
+from reports.documents.cells import fact, shown, text
 
 STYLESHEET: Final = Path(__file__).parent / "report.css"
 """The style of page and fragment; whoever shows a fragment brings it along."""
@@ -67,7 +67,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cell": text, "group": lambda number: f"{number:,}"}
+    environment.filters |= {"cell": text, "fact": fact, "group": lambda number: f"{number:,}"}
     return environment
 
 
