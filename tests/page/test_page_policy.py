@@ -50,7 +50,9 @@ def digest_of(found: re.Match[str] | None) -> str:
 @pytest.mark.parametrize("name", SCRIPT_FILES)
 def test_no_script_turns_text_into_markup_or_asks_a_network(name: str) -> None:
     source = files("reports.page").joinpath("js", name).read_text(encoding="utf-8")
-    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval\(|new Function|setAttribute\(.on"
+    forbidden = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval\(|new Function|setAttribute\(.on"
+    )
     network = r"fetch\(|XMLHttpRequest|WebSocket|EventSource|sendBeacon|import\(|\.src\b|\.href\b|https?://(?!in-toto\.io|www\.w3\.org)"
 
     assert re.findall(forbidden, source) == []

@@ -1,4 +1,4 @@
-"""The page's verdict, beside each record and as a whole, with and without a key; and that it says what verify.py says."""
+"""The page's verdict, beside each record and as a whole, with and without a key: that of verify.py."""
 
 from __future__ import annotations
 
@@ -203,7 +203,8 @@ def test_the_tampered_row_is_marked_and_its_neighbours_are_not(show: Show, turns
     opened.verdict()
     opened.give_key(LOG.vkey)
     opened.page.click("#tab-records")
-    badges = opened.page.eval_on_selector_all("#records .rows .row", "rows => rows.map(row => row.innerText.split('\\n')[0].trim())")
+    rows = opened.page.locator("#records .rows .row").all_inner_texts()
+    badges = [row.split("\n")[0].strip() for row in rows]
 
     assert badges[7] == "tampered"
     assert set(badges[:7] + badges[8:]) == {"proven"}
@@ -260,5 +261,7 @@ def test_ten_thousand_rows_are_verified_and_a_few_of_them_drawn(show: Show, tmp_
     assert opened.verdict()["verdict"] == "intact"
     assert opened.verdict()["checked"]["records"] == 10_000
     assert opened.page.locator("#records .rows .row").count() < 100
-    opened.page.fill("#records input[type=search]", merkle.leaf_hash(files["data/records.jsonl"].split(b"\n")[9_999]).hex())
+    opened.page.fill(
+        "#records input[type=search]", merkle.leaf_hash(files["data/records.jsonl"].split(b"\n")[9_999]).hex()
+    )
     opened.page.locator("#records .count", has_text="1 of 10,000").wait_for()
