@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import report_fixed
 from cli.groups import Group, Subcommand
 from cli.options import ConfigOption, JsonOption, StoreOption, settings_of, store_of
 from cli.output import emit, note, say, table
@@ -110,5 +111,6 @@ GROUP = Group(
         Subcommand(
             "frameworks", frameworks, "Example: evidence report frameworks", "Which frameworks and controls there are."
         ),
+        *report_fixed.SUBCOMMANDS,
     ),
 )

@@ -108,6 +108,10 @@ def draw(
     replace: Annotated[
         list[str] | None, typer.Option(metavar="RECORD=CODE", help="Take the next one instead; with the reason.")
     ] = None,
+    complete: Annotated[
+        bool | None,
+        typer.Option("--complete/--shown", help="Show that the population is whole [default: of a period]."),
+    ] = None,
     with_content: Annotated[bool, typer.Option("--with-content", help="Disclose content, with its salts.")] = False,
     pin: Annotated[Path | None, typer.Option(help="The auditor's pin: proves that the bundle continues it.")] = None,
     recipient: Annotated[str | None, typer.Option(help="Whom it is for; the ledger has a random reference.")] = None,
@@ -143,7 +147,7 @@ def draw(
                 out=file,
                 pinned=pinned(pin),
                 recipient=named,
-                order=Order(at=at, sampling=wanted, frameworks=(), said=said),
+                order=Order(complete=complete, at=at, sampling=wanted, frameworks=(), said=said),
                 receipt=receipt,
             )
         opened.publish()

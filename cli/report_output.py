@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -26,7 +26,7 @@ _PRINTED = 20
 
 
 def finish(
-    store: Store,  # noqa: ARG001 - what puts a report into the store will need it
+    store: Store,
     report: Report,
     fmt: Format | None,
     out: Path | None,
@@ -41,14 +41,19 @@ def finish(
         raise UsageError("--format is that of a file: name one with -o, or put it into the store with --file")
     if out is not None:
         _write(report, fmt or _by_ending(out), out)
-    if into_store:
-        raise UsageError("this version puts no report into the store")
+    filed = _file(store, report, fmt) if into_store else None
     if json:
-        emit(f"report-{report.name}", {"report": as_json(report)})
-    elif out is not None:
-        say(f"{out}: {report.title}, as of a checkpoint of {count(report.as_of.size, 'entry', 'entries')}")
-    else:
+        emit(
+            f"report-{report.name}",
+            {"report": as_json(report), "entry": filed, "out": None if out is None else str(out)},
+        )
+    elif out is None and filed is None:
         show(report)
+    as_of = f"{report.title}, as of a checkpoint of {count(report.as_of.size, 'entry', 'entries')}"
+    if out is not None and not json:
+        say(f"{out}: {as_of}")
+    if filed is not None and not json:
+        say(f"ledger entry {filed}: {as_of}")
 
 
 def as_json(report: Report) -> Any:
@@ -60,18 +65,13 @@ def as_json(report: Report) -> Any:
 
 def _by_ending(out: Path) -> Format:
     from ledger.errors import UsageError
+    from reports.documents import FORMATS
 
-    endings: dict[str, Format] = {
-        ".html": "html",
-        ".pdf": "pdf",
-        ".xlsx": "xlsx",
-        ".zip": "csv",
-        ".json": "json",
-    }
-    try:
-        return endings[out.suffix.lower()]
-    except KeyError:
-        raise UsageError(f"{out}: the ending names no format", hint="Name one with --format.") from None
+    longest_first = sorted(FORMATS, key=lambda name: -len(FORMATS[name].suffix))
+    for name in longest_first:
+        if out.name.lower().endswith(FORMATS[name].suffix):
+            return cast("Format", name)
+    raise UsageError(f"{out}: the ending names no format", hint="Name one with --format.")
 
 
 def show(report: Report) -> None:
@@ -147,12 +147,18 @@ def _cell(value: object) -> str:
 
 
 def _write(report: Report, fmt: Format, out: Path) -> None:
-    import msgspec
-
     from cli.files import new_file
-    from ledger.errors import UsageError
+    from reports import documents
 
-    if fmt != "json":
-        raise UsageError("this version writes reports as json alone")
+    data = documents.render(report, fmt)
     with new_file(out) as file:
-        file.write(msgspec.json.encode(report) + b"\n")
+        file.write(data)
+
+
+def _file(store: Store, report: Report, fmt: Format | None) -> int:
+    """Put the report into the store; the index of its entry. Without a format, as a page for people and as data."""
+    from reports import filing
+
+    entry = filing.file(store, report, [fmt] if fmt else ["html", "json"])
+    store.publish()
+    return entry.index

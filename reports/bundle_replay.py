@@ -10,16 +10,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ledger.access import Receipt
+from ledger.history import Entry
 from ledger.revealed import Revealed
 from replay.catalog import Catalog
 from replay.lineage import InForce, Lineage
-from replay.timeline import TimelineEvent, arranged
-from reports.selecting import Part, batches
+from replay.timeline import Row, TimelineEvent, arranged
+from reports.selecting import ROWS_AT_ONCE, Part, batches
 from reports.standalone import verify
 
 
 class Replay:
-    """Arranges the sessions of a bundle, one in memory at a time."""
+    """Arranges the sessions of a bundle, as many in memory at a time as have about a row group's records."""
 
     def __init__(self, catalog: Catalog, receipt: Receipt, parts: Sequence[Part]) -> None:
         self._catalog = catalog
@@ -29,21 +30,45 @@ class Replay:
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The events of each session in the order of replay, as ``replay.jsonl`` has them."""
+        for sessions in self._together():
+            rows: dict[str, list[Row]] = {session: [] for session in sessions}
+            for entry, item in self._open(sessions):
+                rows[item.line["session"]].append((entry.seq, item))
+            for session in sessions:
+                contents = {item.record.hex(): item.bytes for _, item in rows[session]}
+                for event in arranged(rows.pop(session), self._lineage):
+                    yield _event(session, event, contents[event.record_id])
+
+    def _together(self) -> Iterator[list[str]]:
+        """Sessions in order, those together whose records are opened together: neighbours stand side by side."""
+        sessions: list[str] = []
+        rows = 0
         for session in sorted(self._places, key=str.encode):
-            rows = [(part.entry.seq, item) for part, at in self._places[session] for item in self._open(part, at)]
-            contents = {item.record.hex(): item.bytes for _, item in rows}
-            for event in arranged(rows, self._lineage):
-                yield _event(session, event, contents[event.record_id])
+            count = sum(len(found) for _, found in self._places[session])
+            if sessions and rows + count > ROWS_AT_ONCE:
+                yield sessions
+                sessions, rows = [], 0
+            sessions.append(session)
+            rows += count
+        if sessions:
+            yield sessions
 
-    def _open(self, part: Part, rows: Sequence[int]) -> Iterator[Revealed]:
-        path = self._catalog.mirror.path(part.entry.value)
-        for batch in batches(rows):
-            yield from self._catalog.store.reveal(self._receipt, part.entry.value, batch, path)
+    def _open(self, sessions: Sequence[str]) -> Iterator[tuple[Entry, Revealed]]:
+        """The records of some sessions, partition by partition in the order of the log."""
+        wanted: dict[int, tuple[Entry, list[int]]] = {}
+        for session in sessions:
+            for entry, rows in self._places[session]:
+                wanted.setdefault(entry.index, (entry, []))[1].extend(rows)
+        for _, (entry, rows) in sorted(wanted.items()):
+            path = self._catalog.mirror.path(entry.value)
+            for batch in batches(sorted(rows)):
+                for item in self._catalog.store.reveal(self._receipt, entry.value, batch, path):
+                    yield entry, item
 
 
-def _places(catalog: Catalog, parts: Sequence[Part]) -> dict[str, list[tuple[Part, list[int]]]]:
-    """Where the lines of each session stand that the bundle shows."""
-    found: dict[str, list[tuple[Part, list[int]]]] = {}
+def _places(catalog: Catalog, parts: Sequence[Part]) -> dict[str, list[tuple[Entry, list[int]]]]:
+    """Where the lines of each session stand that the bundle shows, in the order of the log."""
+    found: dict[str, list[tuple[Entry, list[int]]]] = {}
     for part in parts:
         if not part.lined:
             continue
@@ -56,7 +81,7 @@ def _places(catalog: Catalog, parts: Sequence[Part]) -> dict[str, list[tuple[Par
         for session, rows in sessions:
             mine = [row for row in rows if row in shown]
             if mine:
-                found.setdefault(session, []).append((part, mine))
+                found.setdefault(session, []).append((part.entry, mine))
     return found
 
 

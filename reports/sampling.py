@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import io
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
@@ -144,14 +144,8 @@ class Sample:
     @property
     def counting(self) -> list[Drawn]:
         """The rows that an evaluation counts: those taken, without those that were replaced."""
-        replaced = Counter(item.record for item in self.replacements)
-        kept = []
-        for item in self.items:
-            if replaced[item.row.record] > 0:
-                replaced[item.row.record] -= 1
-            else:
-                kept.append(item)
-        return kept
+        replaced = {item.record for item in self.replacements}
+        return [item for item in self.items if item.row.record not in replaced]
 
     def sampling_json(self) -> bytes:
         """``sampling.json``: how the sample was drawn."""
@@ -189,13 +183,17 @@ def draw(
     """Draw ``size`` rows, or all where there are fewer. ``checkpoint_text``: see the function of that name.
 
     Raises UsageError for a size below 0, and for a replacement of what was not drawn, was replaced already, or is of a
-    stratum that has no row left.
+    stratum that has no row left; and for any in a population that has the same line twice.
     """
     if size < 0:
         raise UsageError("a sample has no fewer than 0 records")
     strata: defaultdict[str, list[PopulationRow]] = defaultdict(list)
     for row in rows:
         strata[row.stratum].append(row)
+    if replacements and len({row.record for each in strata.values() for row in each}) < sum(map(len, strata.values())):
+        raise UsageError(
+            "the same line stands in the population twice: its records cannot be told apart to be replaced"
+        )
     names = sorted(strata, key=str.encode)
     counts = {name: len(strata[name]) for name in names}
     drawn = allocate(counts, size)
@@ -238,14 +236,13 @@ def _replace(
 ) -> Replacement:
     """Take the next row of the stratum of a record that was taken."""
     check_code(wish.reason, "the reason of a replacement")
-    found = [(name, item) for name, items in taken.items() for item in items if item.row.record == wish.record]
+    found = [name for name, items in taken.items() if any(item.row.record == wish.record for item in items)]
     short = wish.record.hex()[:12]
     if not found:
         raise UsageError(f"record {short} was not drawn, so it is not replaced")
-    replaced = sum(item.replaces == wish.record for items in taken.values() for item in items)
-    if replaced >= len(found):
+    if any(item.replaces == wish.record for items in taken.values() for item in items):
         raise UsageError(f"record {short} was replaced already", hint="Replace the one that was taken instead of it.")
-    name = found[replaced][0]
+    name = found[0]
     if len(taken[name]) == len(orders[name]):
         raise UsageError(f"record {short} cannot be replaced: all of its population, or stratum, was drawn")
     row = orders[name][len(taken[name])]

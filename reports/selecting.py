@@ -17,7 +17,8 @@ from reports.selection import ChosenSelection, Selection, SessionSelection, Subj
 
 COMPLETE: Final = "complete"
 ACCESS: Final = "access"
-_ROWS_AT_ONCE: Final = 4096
+ROWS_AT_ONCE: Final = 4096
+"""Rows whose content is opened together, about a row group: bounds what is decrypted at a time."""
 
 
 class Chosen(NamedTuple):
@@ -67,8 +68,8 @@ def ranges(rows: Iterable[int]) -> list[list[int]]:
 
 def batches(rows: Sequence[int]) -> Iterator[range | list[int]]:
     """Ascending rows in pieces of about a row group, which are opened together; a range where nothing is between."""
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        piece = rows[start : start + _ROWS_AT_ONCE]
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        piece = rows[start : start + ROWS_AT_ONCE]
         unbroken = piece[-1] - piece[0] + 1 == len(piece)
         yield range(piece[0], piece[-1] + 1) if unbroken else list(piece)
 

@@ -22,6 +22,7 @@ _WIDTH: Final = 640
 _LANES: Final = 40
 """Categories or lanes of one chart; what is beyond is left out, and said to be. So with series, and with points."""
 _SERIES: Final = 6
+_FILLED: Final = 0.7
 _POINTS: Final = 5_000
 _SHADES: Final = ("#1f3b57", "#7fa3c7", "#b3541e", "#c9c9c9", "#4f7f52", "#dcb64f")
 _EDGE: Final = "#1f3b57"
@@ -133,7 +134,12 @@ def _names(words: Iterable[str]) -> list[str]:
 
 
 def _bar(chart: Chart, found: list[Mark]) -> alt.LayerChart:
-    lanes, series = _names(mark.lane for mark in found), _names(mark.series for mark in found)
+    series = _names(mark.series for mark in found)
+    grouped = len(series) > 1
+    if grouped and len(found) < _FILLED * len(series) * len(_names(mark.lane for mark in found)):
+        # Few of the pairs are there: a lane each, where groups would be mostly gaps.
+        found, grouped = [mark._replace(lane=f"{mark.lane} \u2022 {mark.series}") for mark in found], False
+    lanes = _names(mark.lane for mark in found)
     values = [
         {"lane": mark.lane, "series": mark.series, "value": mark.value, "label": f"{mark.value:,.12g}"}
         for mark in found
@@ -142,11 +148,11 @@ def _bar(chart: Chart, found: list[Mark]) -> alt.LayerChart:
     base = _chart(values).encode(
         y=alt.Y("lane:N", sort=lanes, title=_title(chart.x), axis=axis), x=alt.X("value:Q", **_quantity(chart.y))
     )
-    if len(series) > 1:
+    if grouped:
         base = base.encode(yOffset=alt.YOffset("series:N", sort=series))
     bars = base.mark_bar(stroke=_EDGE, strokeWidth=0.5, height=alt.RelativeBandSize(0.8)).encode(color=_color(series))
     words = base.mark_text(align="left", baseline="middle", dx=4, fontSize=9).encode(text="label:N")
-    step = alt.Step(max(9, 22 // len(series)) if len(series) > 1 else 22)
+    step = alt.Step(max(9, 22 // len(series)) if grouped else 18)
     return _layers(bars, words).properties(width=_WIDTH - 240, height=step)
 
 

@@ -45,6 +45,7 @@ def _values(report: Report) -> dict[str, Any]:
         "report": report,
         "controls": outline.controls(report),
         "verdicts": outline.verdicts(report),
+        "verdict_words": outline.VERDICTS,
         "queries": queries,
         "number_of": {query: number for number, query in enumerate(queries, start=1)},
         "exceptions": outline.exceptions,

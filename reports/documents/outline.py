@@ -112,5 +112,6 @@ def queries(report: Report) -> list[str]:
         if isinstance(block, Table) and block.query:
             found.setdefault(block.query)
         elif isinstance(block, Control):
-            found |= dict.fromkeys(test.query for test in block.tests if test.query)
+            asked = [query for test in block.tests for query in (test.query, test.exceptions.query) if query]
+            found |= dict.fromkeys(asked)
     return list(found)

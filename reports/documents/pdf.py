@@ -6,38 +6,32 @@ characters that they lack are written out as escapes. Nothing is read from the m
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import typst
 
-from reports.document import Block, Cell, Chart, Column, Control, Facts, Kind, Report, Table, TestResult, Text
+from reports.document import Cell, Chart, Column, Control, Facts, Kind, Report, Table, TestResult, Text
 from reports.documents import charts, outline
 from reports.documents.cells import printed, shortened, text
+from reports.documents.setting import PARAGRAPH, Lines, is_whole, layout, lines_of
 
 STANDARDS: Final = ("a-2a", "ua-1")
 TEMPLATE: Final = Path(__file__).parent / "report.typ"
 _CELL: Final = 600
 """Characters of a cell that are shown; XLSX and CSV have more."""
 _LABEL: Final = 60
-_PARAGRAPH: Final = 4_000
-_TOKEN: Final = re.compile(r"\S{21,}")
-_PIECE: Final = re.compile(r"[^/.:;,_=&?@|)}\]-]{1,16}[/.:;,_=&?@|)}\]-]?|[/.:;,_=&?@|)}\]-]")
-_HEX: Final = re.compile(r"[0-9a-f]{33,}")
-_PAGE: Final = 500.0
-"""Points that a table has on an upright page; wider ones get pages of their own, turned."""
-
+"""Characters of a label or heading of a column."""
+_MANY: Final = 20
+"""Controls beyond which the table of contents leaves them to the table of controls."""
 _PIXEL: Final = 0.75
 """Points of a pixel of a chart."""
 _TALL: Final = 620.0
 """Points that a chart has on a page, with its title and words."""
-
-Lines = list[list[str]]
-"""A text: lines of pieces, between which a line may be broken."""
 
 
 def pdf(report: Report) -> bytes:
@@ -75,24 +69,30 @@ def _values(report: Report) -> dict[str, Any]:
         *((label, value, "time") for label, value in report.parameters),
     ]
     return {
-        "title": {"plain": printed(report.title)[:200] or report.name, "lines": _lines(report.title)},
-        "footer": _lines(
+        "title": {"plain": printed(report.title)[:200] or report.name, "lines": lines_of(report.title)},
+        "footer": lines_of(
             f"{as_of.origin} \u2022 checkpoint {as_of.size:,} \u2022 root {as_of.root[:16]}\u2026 \u2022 "
             f"as of {text(as_of.time, 'time')} UTC"
         ),
         "facts": [_fact(label, value, kind) for label, value, kind in facts],
-        "not-proven": [_lines(words) for words in report.not_proven],
+        "not-proven": [lines_of(words) for words in report.not_proven],
         "controls": drawing.table(_glance(found)) if found else None,
         "verdicts": [{"name": name, "number": number} for name, number in outline.verdicts(report).items()],
-        "sections": list(drawing.sections(report)),
-        "queries": [_lines(query) for query in drawing.queries],
+        "parts": list(drawing.parts(report)),
+        "contents": 0 if len(report.sections) < 2 else 1 if len(found) > _MANY else 2,
+        "queries": [lines_of(query) for query in drawing.queries],
     }
 
 
 def _glance(controls: Sequence[Control]) -> Table:
-    columns = (Column("Framework"), Column("Control"), Column("Title"), Column("Verdict"), Column("Tests", "number"))
+    """The controls in a table. The template makes page numbers of the last column."""
+    columns = (
+        *(Column("Framework"), Column("Control"), Column("Title"), Column("Verdict"), Column("Tests", "number")),
+        Column("Page", "number"),
+    )
     rows: list[tuple[Cell, ...]] = [
-        (item.framework, item.control, item.title, item.verdict, len(item.tests)) for item in controls
+        (item.framework, item.control, item.title, item.verdict, len(item.tests), number)
+        for number, item in enumerate(controls, start=1)
     ]
     return Table("controls", "Verdict of each control", columns, tuple(rows))
 
@@ -102,12 +102,13 @@ class _Drawing:
 
     def __init__(self, queries: list[str]) -> None:
         self.queries = queries
+        self._controls = 0
         self._number = {query: number for number, query in enumerate(queries, start=1)}
         self._drawn: Mapping[type, Callable[[Any, int], dict[str, Any]]] = {
             Text: lambda block, _: {
                 "type": "text",
                 "tone": block.tone,
-                "paragraphs": [_lines(words) for words in block.paragraphs],
+                "paragraphs": [lines_of(words) for words in block.paragraphs],
             },
             Facts: lambda block, _: {
                 "type": "facts",
@@ -118,65 +119,83 @@ class _Drawing:
             Control: lambda block, level: {"type": "control", **self._control(block, level)},
         }
 
-    def sections(self, report: Report) -> Iterable[dict[str, Any]]:
-        """The sections; a level is never more than one below the one before, as readers of headings expect."""
+    def parts(self, report: Report) -> Iterator[dict[str, Any]]:
+        """Headings and blocks, in runs that stand on upright pages or on turned ones."""
+        for turned, found in groupby(self._pieces(report), key=lambda piece: any(map(_is_turned, piece))):
+            yield {"turned": turned, "blocks": [block for piece in found for block in piece]}
+
+    def _pieces(self, report: Report) -> Iterator[list[dict[str, Any]]]:
+        """What stands together: a section with its heading, but each further control in it by itself.
+
+        A level is never more than one below the one before, as readers of headings expect.
+        """
         above = 1 if report.not_proven or outline.controls(report) else 0
         for section in report.sections:
             above = min(section.level, above + 1)
-            blocks = [self._block(block, above) for block in section.blocks]
-            yield {"title": _lines(section.title), "level": above, "blocks": blocks}
+            piece = [{"type": "heading", "title": lines_of(section.title), "level": above}]
+            for block in section.blocks:
+                if isinstance(block, Control) and any(item["type"] == "control" for item in piece):
+                    yield piece
+                    piece = []
+                piece.append(self._drawn[type(block)](block, above))
+            yield piece
 
-    def _block(self, block: Block, level: int) -> dict[str, Any]:
-        return self._drawn[type(block)](block, level)
-
-    def table(self, table: Table) -> dict[str, Any]:
-        """A table: its first rows, widths that add up, and what stands below it."""
+    def table(self, table: Table, said: str | None = None) -> dict[str, Any]:
+        """A table: its first rows, widths that add up, and what stands below it. ``said``: a query named already."""
         rows = table.rows[: outline.ROWS]
         cells = [[_cell(cell, column.kind) for cell, column in zip(row, table.columns, strict=True)] for row in rows]
-        widths, wide = _widths(table.columns, cells)
+        placed = layout(table.columns, cells)
         total = outline.exceptions(table)
-        below = [] if len(rows) >= total else [_lines(f"The first {len(rows):,} of {total:,} rows.")]
+        below = [] if len(rows) >= total else [lines_of(f"The first {len(rows):,} of {total:,} rows.")]
         columns = [
             {
-                "title": _lines(shortened(column.title, _LABEL)),
+                "title": lines_of(shortened(column.title, _LABEL)),
                 "kind": column.kind,
                 "right": column.kind in ("number", "bytes"),
                 "width": width,
             }
-            for column, width in zip(table.columns, widths, strict=True)
+            for column, width in zip(table.columns, placed.widths, strict=True)
         ]
         return {
-            "title": _lines(table.title),
+            "title": lines_of(table.title),
             "columns": columns,
-            "rows": cells,
-            "below": below + ([_lines(table.note)] if table.note else []),
-            "query": self._number[table.query] if table.query else None,
-            "wide": wide,
+            "rows": [{"cells": row, "whole": is_whole(row)} for row in cells],
+            "below": below + ([lines_of(table.note)] if table.note else []),
+            "query": self._number[table.query] if table.query and table.query != said else None,
+            "size": placed.size,
+            "turned": placed.turned,
         }
 
     def _control(self, control: Control, level: int) -> dict[str, Any]:
+        self._controls += 1
         return {
-            "title": _lines(f"{control.framework} {control.control}: {control.title}"),
+            "number": self._controls,
+            "title": lines_of(f"{control.framework} {control.control}: {control.title}"),
             "level": level + 1,
             "verdict": control.verdict,
-            "applies": _lines(control.applies_from) if control.applies_from else None,
-            "asks": _lines(control.asks),
-            "words": [_lines(words) for words in control.words],
+            "applies": lines_of(control.applies_from) if control.applies_from else None,
+            "asks": lines_of(control.asks),
+            "words": [lines_of(words) for words in control.words],
             "tests": [self._test(test) for test in control.tests],
-            "limits": [_lines(words) for words in control.limits],
+            "limits": [lines_of(words) for words in control.limits],
         }
 
     def _test(self, test: TestResult) -> dict[str, Any]:
         return {
-            "test": _lines(test.test),
-            "question": _lines(test.question),
+            "test": lines_of(test.test),
+            "question": lines_of(test.question),
             "verdict": test.verdict,
-            "words": _lines(test.words),
+            "words": lines_of(test.words),
             "population": f"{test.population:,}",
             "exceptions": f"{outline.exceptions(test.exceptions):,}",
             "query": self._number[test.query] if test.query else None,
-            "table": self.table(test.exceptions) if test.exceptions.rows else None,
+            "table": self.table(test.exceptions, test.query) if test.exceptions.rows else None,
         }
+
+
+def _is_turned(block: Mapping[str, Any]) -> bool:
+    tables = [test["table"] for test in block.get("tests", ()) if test["table"]]
+    return any(table["turned"] for table in (*tables, *([block] if block["type"] == "table" else [])))
 
 
 def _chart(chart: Chart) -> dict[str, Any]:
@@ -184,18 +203,18 @@ def _chart(chart: Chart) -> dict[str, Any]:
     width, height = (float(drawing.partition(f' {name}="')[2].partition('"')[0]) for name in ("width", "height"))
     left_out = charts.left_out(chart)
     return {
-        "title": _lines(chart.title),
+        "title": lines_of(chart.title),
         "svg": drawing,
         "width": min(width * _PIXEL, 500.0, width / height * _TALL),
-        "alt": printed(chart.alt)[:_PARAGRAPH] or printed(chart.title)[:_PARAGRAPH] or chart.name,
-        "words": _lines(chart.alt + (f" Not drawn: {left_out}." if left_out else "")),
+        "alt": printed(chart.alt)[:PARAGRAPH] or printed(chart.title)[:PARAGRAPH] or chart.name,
+        "words": lines_of(f"Not drawn: {left_out}.") if left_out else None,
     }
 
 
 def _fact(label: str, value: Cell, kind: Kind) -> dict[str, Any]:
     return {
-        "label": _lines(shortened(label, _LABEL)),
-        "value": _lines(shortened(text(value, kind), _CELL)),
+        "label": lines_of(shortened(label, _LABEL)),
+        "value": lines_of(shortened(text(value, kind), _CELL)),
         "kind": kind,
     }
 
@@ -204,48 +223,4 @@ def _cell(cell: Cell, kind: Kind) -> str | Lines:
     """Lines, or the bare name of a verdict, which is drawn as one."""
     if isinstance(cell, str) and cell in outline.VERDICTS:
         return cell
-    return _lines(shortened(text(cell, kind), _CELL))
-
-
-def _lines(value: str) -> Lines:
-    """Text that the fonts have, in lines and pieces; long words may be broken, hex after 32 digits."""
-    return [_pieces(line) for line in shortened(printed(value), _PARAGRAPH).split("\n")]
-
-
-def _pieces(line: str) -> list[str]:
-    found, end = [], 0
-    for token in _TOKEN.finditer(line):
-        found.append(line[end : token.start()])
-        end = token.end()
-        word = token[0]
-        if _HEX.fullmatch(word):
-            found += [word[start : start + 32] for start in range(0, len(word), 32)]
-        else:
-            found += _PIECE.findall(word)
-    return [piece for piece in (*found, line[end:]) if piece] or [""]
-
-
-_FIXED: Final[Mapping[str, float]] = {"number": 4.6, "bytes": 4.6, "time": 4.7, "id": 5.15}
-"""Points that a character takes, of columns that are as wide as what they hold."""
-
-
-def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str | Lines]]) -> tuple[list[dict[str, Any]], bool]:
-    """The width of each column in points or as a share of the rest, and whether an upright page is too narrow."""
-    widths, least = [], 0.0
-    for index, column in enumerate(columns):
-        cells = [row[index] for row in rows[:200]]
-        longest = max((_length(cell) for cell in cells), default=0)
-        title = max(map(len, column.title.split()), default=0)
-        if column.kind in _FIXED:
-            size = max(min(longest, 32) * _FIXED[column.kind], min(title, 20) * 5.2) + 9
-            widths.append({"unit": "pt", "size": size})
-            least += size
-        else:
-            share = max(min(longest, 60), title, 6)
-            widths.append({"unit": "fr", "size": share})
-            least += min(share, 22) * 4.4
-    return widths, least > _PAGE
-
-
-def _length(cell: str | Lines) -> int:
-    return len(cell) + 4 if isinstance(cell, str) else max(sum(map(len, line)) for line in cell)
+    return lines_of(shortened(text(cell, kind), _CELL))

@@ -94,7 +94,9 @@ def activity(catalog: Catalog, published: Published, period: Period = ALWAYS) ->
             Section("Summary", (_facts(ask), *_warnings(ask))),
             Section("By day", (*_charts(days, named), _by_day(ask, days, days_sql))),
             Section("By model", (_by_model(ask, models, models_sql), _errors(ask))),
-            Section("By user", (_by_user(ask, users, users_sql), _small(models, users))),
+            Section(
+                "By user", (_by_user(ask, users, users_sql), _verdicts(ask, users, users_sql), _small(models, users))
+            ),
             Section("Decisions", (_decisions(ask),)),
         )
         return ask.report(NAME, "Activity by user and model", sections, NOT_PROVEN)
@@ -231,16 +233,28 @@ def _errors(ask: Asking) -> Table:
 
 def _by_user(ask: Asking, users: Sequence[Row], sql: str) -> Table:
     columns = (
-        *(Column("Reference", "id"), Column("Calls", "number"), Column("Sessions", "number"), Column("Models", "code")),
+        *(Column("Reference", "id"), Column("Calls", "number"), Column("Sessions", "number")),
         *(Column("Input tokens", "number"), Column("Output tokens", "number"), Column("Failed", "number")),
-        *(Column("Blocked", "number"), Column("Masked", "number"), Column("Flagged", "number")),
         *(Column("First", "time"), Column("Last", "time"), Column("Content")),
     )
+    rows = [(*row[:3], *row[4:7], *row[10:]) for row in users]
     note = (
-        "Blocked, masked, flagged: verdicts of filters that name the user. Content: whether an erasure has destroyed "
-        "the keys of what came before it. A call that names several users counts for each."
+        "Content: whether an erasure has destroyed the keys of what came before it. A call that names several users "
+        "counts for each."
     )
-    return ask.table("by-user", f"The {TOP} users with the most calls", columns, users, query=sql, note=note, most=TOP)
+    return ask.table("by-user", f"The {TOP} users with the most calls", columns, rows, query=sql, note=note, most=TOP)
+
+
+def _verdicts(ask: Asking, users: Sequence[Row], sql: str) -> Table:
+    columns = (
+        *(Column("Reference", "id"), Column("Models", "code"), Column("Blocked", "number")),
+        *(Column("Masked", "number"), Column("Flagged", "number")),
+    )
+    rows = [(row[0], row[3], *row[7:10]) for row in users if any(row[7:10])]
+    rows.sort(key=lambda row: (-sum(row[2:]), row[0]))
+    title = "Users about whom a filter gave a verdict"
+    note = "Verdicts of filters that name the user, of users with a call in the period."
+    return ask.table("verdicts-by-user", title, columns, rows, query=sql, note=note, most=TOP)
 
 
 def _small(models: Sequence[Row], users: Sequence[Row]) -> Text:

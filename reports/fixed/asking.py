@@ -7,7 +7,7 @@ store can repeat the SQL that a table names with ``evidence query``. A period is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from textwrap import dedent
@@ -29,6 +29,9 @@ ALWAYS: Final[Period] = (None, None)
 
 MAX_ROWS: Final = 10_000
 """Rows of a table; how many there are is said."""
+
+DIGITS: Final = 12
+"""Digits by which ids are shown where a table has several, or is wide."""
 
 NOT_EVIDENCED: Final = "not evidenced here"
 
@@ -123,6 +126,16 @@ def asked(catalog: Catalog, published: Published, period: Period) -> Iterator[As
     """The store as of a checkpoint."""
     with catalogs.as_of(catalog, published.checkpoint.size) as bounded, views.on(bounded) as connection:
         yield Asking(bounded, connection, published, period)
+
+
+def short(reference: str | None) -> str | None:
+    """The first digits of a record's id or of a reference; ``RECORDS`` and tables of people have them in full."""
+    return None if reference is None else reference[:DIGITS]
+
+
+def shorts(references: Iterable[str]) -> list[str]:
+    """The same of several."""
+    return [reference[:DIGITS] for reference in references]
 
 
 def at(column: str) -> str:

@@ -17,7 +17,7 @@ from replay.lineage import alias_of, spans
 from replay.views import HIDDEN
 from reports.document import Chart, Column, Facts, Report, Section, Table, Text
 from reports.fixed import asking
-from reports.fixed.asking import ALWAYS, Asking, Period, at, in_words, many, seconds
+from reports.fixed.asking import ALWAYS, Asking, Period, at, in_words, many, seconds, short, shorts
 from reports.published import Published
 
 NAME: Final = "changes"
@@ -127,7 +127,8 @@ def change_population(catalog: Catalog, published: Published, period: Period = A
             Section("Summary", (_facts(reviewed, hidden), *_warnings(reviewed, hidden), _chart(reviewed))),
             Section("Exceptions", (_exceptions(ask, reviewed, sql), _undecided(ask, reviewed, sql))),
             Section("Decisions", (_decisions(ask),)),
-            Section("The population", (_population(ask, reviewed, sql), _approvals(ask, reviewed, sql))),
+            Section("The population", (_population(ask, reviewed, sql), _records(ask, reviewed, sql))),
+            Section("Approvals", (_approvals(ask, reviewed, sql), _releases(ask, reviewed, sql))),
             Section("People", (_people(ask, reviewed, sql),)),
         )
         return ask.report(NAME, "Changes and their approvals", sections, NOT_PROVEN)
@@ -301,8 +302,12 @@ def _decisions(ask: Asking) -> Table:
         *(Column("Record", "id"), Column("Decided", "time"), Column("Decision", "code"), Column("About", "code")),
         *(Column("By", "id"), Column("Asked for by", "id")),
     )
+    rows = [
+        (short(record_id), time, decision, about, shorts(approvers), shorts(requesters))
+        for record_id, time, decision, about, approvers, requesters in ask.rows(sql)
+    ]
     note = "A rejection that a later approval followed is here, too."
-    return ask.table("decisions", "Decisions about the changes", columns, ask.rows(sql), query=sql, note=note)
+    return ask.table("decisions", "Decisions about the changes", columns, rows, query=sql, note=note)
 
 
 def _what(row: Row) -> str:
@@ -325,32 +330,65 @@ def _detail(item: Reviewed, found: str) -> str:
 
 def _population(ask: Asking, reviewed: Sequence[Reviewed], sql: str) -> Table:
     columns = (
-        *(Column("Record", "id"), Column("Took effect", "time"), Column("Type", "code"), Column("Name", "code")),
+        *(Column("Change", "id"), Column("Took effect", "time"), Column("Type", "code"), Column("Name", "code")),
         *(Column("From", "code"), Column("To", "code"), Column("Where", "code"), Column("Effect")),
-        *(Column("Source", "code"), Column("Recorded", "time")),
     )
     rows = [
         (
-            *(row.record_id, row.at, row.type, row.name, row.version_from, row.version_to),
-            *("/".join(filter(None, (row.system, row.environment))) or None, effect, row.source, row.recorded_at),
+            *(short(row.record_id), row.at, row.type, row.name, row.version_from, row.version_to),
+            *("/".join(filter(None, (row.system, row.environment))) or None, effect),
         )
         for row, effect, *_ in reviewed
     ]
-    note = "Recorded: when the log took the record in; it was there by then, whatever time it names."
-    return ask.table("population", "Every record of a change", columns, rows, query=sql, note=note)
+    return ask.table("population", "Every record of a change", columns, rows, query=sql)
+
+
+def _records(ask: Asking, reviewed: Sequence[Reviewed], sql: str) -> Table:
+    """The records that other tables show by their first digits."""
+    columns = (Column("Change", "id"), Column("Record", "id"), Column("Source", "code"), Column("Recorded", "time"))
+    rows = [(short(row.record_id), row.record_id, row.source, row.recorded_at) for row, *_ in reviewed]
+    note = (
+        "Change: the first digits of the record's id, as other tables have them. Recorded: when the log took the "
+        "record in; it was there by then, whatever time it names."
+    )
+    return ask.table("records", "The records in full", columns, rows, query=sql, note=note)
 
 
 def _approvals(ask: Asking, reviewed: Sequence[Reviewed], sql: str) -> Table:
     columns = (
-        *(Column("Record", "id"), Column("Change"), Column("Made by", "id"), Column("Asked for by", "id")),
+        *(Column("Change", "id"), Column("What"), Column("Made by", "id"), Column("Asked for by", "id")),
         *(Column("Approval"), Column("Approved by", "id"), Column("Approved", "time"), Column("Before by")),
-        *(Column("In the log"), Column("Evaluations before", "number"), Column("Deployed", "time")),
-        *(Column("Rolls back to", "code"), Column("Takes back", "code")),
+        Column("In the log"),
     )
     rows = [
         (
-            *(row.record_id, _what(row), row.actors, row.requesters, row.approval, row.approvers, row.approved_at),
-            *(None if row.minutes is None else in_words(row.minutes) if row.minutes >= 0 else "no: after", row.order),
+            *(short(row.record_id), _what(row), shorts(row.actors), shorts(row.requesters), row.approval),
+            *(shorts(row.approvers), row.approved_at, _lead(row), row.order),
+        )
+        for row, effect, *_ in reviewed
+        if effect in (IN_FORCE, ENDS)
+    ]
+    note = (
+        "Before by: the time from the approval to the change. In the log: whether the approval was committed before "
+        "the change, by the same commit, or later. People are in full below."
+    )
+    return ask.table("approvals", "Judged changes", columns, rows, query=sql, note=note)
+
+
+def _lead(row: Row) -> str | None:
+    if row.minutes is None:
+        return None
+    return in_words(row.minutes) if row.minutes >= 0 else "no: after"
+
+
+def _releases(ask: Asking, reviewed: Sequence[Reviewed], sql: str) -> Table:
+    columns = (
+        *(Column("Change", "id"), Column("What"), Column("Evaluations before", "number")),
+        *(Column("Deployed", "time"), Column("Can go back to", "code"), Column("Takes back", "code")),
+    )
+    rows = [
+        (
+            *(short(row.record_id), _what(row)),
             row.evaluations if row.type == "model" and effect == IN_FORCE else None,
             *(row.deployed_at, target, row.rolls_back),
         )
@@ -358,11 +396,11 @@ def _approvals(ask: Asking, reviewed: Sequence[Reviewed], sql: str) -> Table:
         if effect in (IN_FORCE, ENDS)
     ]
     note = (
-        "In the log: whether the approval was committed before the change, by the same commit, or later. Deployed: the "
-        "last state of the change that says that it went well. Rolls back to: the version that the change names as the "
-        "one before, else the one that was in force under its name."
+        "Evaluations before: records of evaluations of that model and version. Deployed: the last state of the change "
+        "that says that it went well. Can go back to: the version that the change names as the one before, else the "
+        "one that was in force under its name. Takes back: the changes that it says it rolls back."
     )
-    return ask.table("approvals", "Judged changes", columns, rows, query=sql, note=note)
+    return ask.table("releases", "Tested, deployed, rolled back", columns, rows, query=sql, note=note)
 
 
 def _people(ask: Asking, reviewed: Sequence[Reviewed], sql: str) -> Table:

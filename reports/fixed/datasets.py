@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from replay.lineage import Change, Span, spans
 from reports.document import Column, Table, Text
-from reports.fixed.asking import Asking
+from reports.fixed.asking import Asking, short
 
 LINKED: Final = "linked by a record"
 IN_FORCE: Final = "in force when it took effect"
@@ -54,7 +54,7 @@ def datasets_table(ask: Asking, models: Sequence[Span], every: Sequence[Change])
             for dataset, version, basis, record_id in found:
                 digest_from, digest_to, approval = known.get(record_id, (None, None, None))
                 digest, approved = (digest_from, None) if basis == BEFORE else (digest_to, approval)
-                rows[span.name, change.version_to, dataset, version, basis, digest, approved, record_id] = None
+                rows[span.name, change.version_to, dataset, version, basis, digest, approved, short(record_id)] = None
             if not found:
                 rows[span.name, change.version_to, None, None, NOT_RECORDED, None, None, None] = None
     columns = (

@@ -41,18 +41,18 @@ ENDINGS: Final = """
         json_array_length(value->'$.sessions'), CASE type WHEN 'reseal' THEN json_array_length(value->'$.redacted') END,
         CASE type WHEN 'retention' THEN json_array_length(value->'$.partitions')
             WHEN 'erasure' THEN json_array_length(value->'$.segments') END,
-        value->>'$.request'
+        left(value->>'$.request', 12)
     FROM entries WHERE type IN ('erasure', 'reseal', 'retention', 'hold', 'restriction') AND {within}
     ORDER BY entry
 """
 HOLDS: Final = """
-    SELECT hold, basis, {added}, entry, {released}, released_entry, json_array_length(scope->'$.subjects'),
+    SELECT left(hold, 12), basis, {added}, {released}, json_array_length(scope->'$.subjects'),
         (scope->>'$.session') IS NOT NULL, scope->>'$.from', scope->>'$.to'
     FROM holds ORDER BY entry
 """
 EXPORTS: Final = """
-    SELECT entry, {time}, selection->>'$.type', with_content, revocable, records, partitions, checkpoint_size,
-        recipient, bundle
+    SELECT entry, {time}, selection->>'$.type', with_content, revocable, records, checkpoint_size, left(recipient, 12),
+        bundle
     FROM exports WHERE {within} ORDER BY entry
 """
 FILED: Final = """
@@ -146,9 +146,8 @@ def holds(ask: Asking) -> Table:
     """Holds, those that were released too."""
     sql = HOLDS.format(added=at("added_at"), released=at("released_at"))
     columns = (
-        *(Column("Hold", "id"), Column("Basis", "code"), Column("Since", "time"), Column("Entry", "number")),
-        *(Column("Released", "time"), Column("Entry of that", "number"), Column("References", "number")),
-        *(Column("A session"), Column("From", "time"), Column("To", "time")),
+        *(Column("Hold", "id"), Column("Basis", "code"), Column("Since", "time"), Column("Released", "time")),
+        *(Column("References", "number"), Column("A session"), Column("From", "time"), Column("To", "time")),
     )
     return ask.table("holds", "Legal holds", columns, ask.rows(sql), query=sql)
 
@@ -158,8 +157,8 @@ def exports(ask: Asking) -> Table:
     sql = EXPORTS.format(time=at("committed_at"), within=ask.within("committed_at"))
     columns = (
         *(Column("Entry", "number"), Column("Committed", "time"), Column("Selection", "code"), Column("With content")),
-        *(Column("Revocable"), Column("Records", "number"), Column("Partitions", "number")),
-        *(Column("Checkpoint", "number"), Column("Recipient", "id"), Column("Bundle (SHA-256)", "code")),
+        *(Column("Revocable"), Column("Records", "number"), Column("Checkpoint", "number")),
+        *(Column("Recipient", "id"), Column("Bundle (SHA-256)", "id")),
     )
     note = "Who asked, why and for whom in words is sealed: `evidence exports` opens it, and records that."
     return ask.table("exports", "Exports", columns, ask.rows(sql), query=sql, note=note)

@@ -13,7 +13,7 @@ from replay.catalog import Catalog
 from replay.lineage import Change, Span, changes, spans
 from reports.document import Chart, Column, Facts, Report, Section, Table, Text
 from reports.fixed import asking
-from reports.fixed.asking import ALWAYS, Asking, Period, at, many, seconds
+from reports.fixed.asking import ALWAYS, Asking, Period, at, many, seconds, short, shorts
 from reports.fixed.datasets import UNLINKED, datasets_table
 from reports.fixed.served import (
     ASSERTED_OTHERWISE,
@@ -39,7 +39,7 @@ DETAILS: Final = """
     FROM changes c LEFT JOIN commits k USING (seq) ORDER BY c.occurred_at, c.seq, c.record_id
 """
 EVALUATIONS: Final = """
-    SELECT record_id, {at}, source, source_id, model_ref->>'$.name', model_ref->>'$.version', status
+    SELECT record_id, {at}, source, source_id, model_ref->>'$.name', model_ref->>'$.version'
     FROM records WHERE kind = 'evaluation' AND model_ref->>'$.version' IS NOT NULL
     ORDER BY occurred_at, record_id
 """
@@ -94,6 +94,7 @@ def model_lineage(catalog: Catalog, published: Published, period: Period = ALWAY
                 "Datasets, prompts and policies",
                 (_chart(ask, known.other, "others", "Datasets, prompts and policies"), _others(ask, known)),
             ),
+            Section("The changes in full", (_records(ask, known),)),
         )
         return ask.report(NAME, "Model lineage", sections, NOT_PROVEN)
 
@@ -223,17 +224,16 @@ def _own(change: Change) -> str:
 def _in_force(ask: Asking, known: Known) -> Table:
     rows = [
         (
-            *(change.record_id, span.name, versions_of(span), span.system, seconds(span.begin), seconds(span.end)),
-            *(ended_by(span, known), detail.digest if detail else None, detail.recorded_at if detail else None),
+            *(short(change.record_id), _label(span), versions_of(span), seconds(span.begin), seconds(span.end)),
+            *(ended_by(span, known), detail.recorded_at if detail else None),
         )
         for span in known.spans
         for change in span.changes
         for detail in (known.details.get(change.record_id),)
     ]
     columns = (
-        *(Column("Change", "id"), Column("Model", "code"), Column("Version", "code"), Column("System", "code")),
-        *(Column("From", "time"), Column("Until", "time"), Column("Ended by being"), Column("Digest", "code")),
-        Column("Recorded", "time"),
+        *(Column("Change", "id"), Column("Model", "code"), Column("Version", "code"), Column("From", "time")),
+        *(Column("Until", "time"), Column("Ended by being"), Column("Recorded", "time")),
     )
     note = "Without an end: nothing recorded here ended it. An alias (model@alias) stands apart from its model."
     return ask.table("in-force", "Versions in force", columns, rows, query=known.details_sql, note=note)
@@ -248,9 +248,9 @@ def _approvals(ask: Asking, known: Known) -> Table:
         if change.record_id in known.details
     ]
     columns = (
-        *(Column("Change", "id"), Column("Model", "code"), Column("Version", "code"), Column("From", "time")),
-        *(Column("Approval"), Column("Approved by", "id"), Column("Approved", "time"), Column("Made by", "id")),
-        *(Column("First use", "time"), Column("Approved before use"), Column("Approval in the log")),
+        *(Column("Change", "id"), Column("Model", "code"), Column("Version", "code"), Column("Approval")),
+        *(Column("Approved by", "id"), Column("Approved", "time"), Column("First use", "time")),
+        *(Column("Approved before use"), Column("Approval in the log")),
     )
     note = (
         "First use: the earliest call from then on whose record asserts the version. In the log: whether the approval "
@@ -268,8 +268,8 @@ def _approval(span: Span, change: Change, detail: Detail, use: FirstUse | None) 
         order = "before" if detail.approval_seq < use.seq else "later"
         order = "same commit" if detail.approval_seq == use.seq else order
     return (
-        *(change.record_id, span.name, change.version_to, seconds(span.begin), detail.approval, detail.approvers),
-        *(detail.approved_at, detail.actors or detail.requesters, None if use is None else use.at, before, order),
+        *(short(change.record_id), span.name, change.version_to, detail.approval, shorts(detail.approvers)),
+        *(detail.approved_at, None if use is None else use.at, before, order),
     )
 
 
@@ -282,16 +282,16 @@ def _evaluations(ask: Asking, known: Known) -> Table:
             begins.setdefault((span.name, version), span.begin)
     rows = []
     seen = set()
-    for record_id, time, source, source_id, name, version, status in ask.rows(sql):
+    for record_id, time, source, source_id, name, version in ask.rows(sql):
         begin = begins.get((name, version))
         if begin is not None:
             seen.add((name, version))
             before = None if time is None else "before" if time <= str(seconds(begin)) else "after"
-            rows.append((record_id, time, name, version, f"{source}/{source_id}", before, status))
+            rows.append((record_id, time, name, version, f"{source}/{source_id}", before))
     missing = [f"{name} {version}" for name, version in sorted(begins.keys() - seen)]
     columns = (
         *(Column("Record", "id"), Column("Evaluated", "time"), Column("Model", "code"), Column("Version", "code")),
-        *(Column("Source", "code"), Column("Taking effect"), Column("Status", "code")),
+        *(Column("Source", "code"), Column("Taking effect")),
     )
     note = f"No evaluation is recorded under these names and versions: {', '.join(missing)}. " if missing else ""
     ((nameless,),) = ask.rows(NAMELESS.format(within=ask.within("coalesce(occurred_at, observed_at)")))
@@ -314,9 +314,9 @@ def _rollbacks(ask: Asking, known: Known) -> Table:
                 continue
             rows.append(
                 (
-                    *(change.record_id, seconds(span.begin), span.name, versions_of(ended), versions_of(span)),
-                    *(asking.length(ended.begin, span.begin), detail.rolls_back, detail.approval, detail.approvers),
-                    detail.approved_at,
+                    *(short(change.record_id), seconds(span.begin), span.name, versions_of(ended), versions_of(span)),
+                    *(asking.length(ended.begin, span.begin), detail.rolls_back, detail.approval),
+                    *(shorts(detail.approvers), detail.approved_at),
                 )
             )
     columns = (
@@ -328,12 +328,25 @@ def _rollbacks(ask: Asking, known: Known) -> Table:
     return ask.table("roll-backs", "Roll-backs", columns, rows, query=known.details_sql, note=note)
 
 
+def _records(ask: Asking, known: Known) -> Table:
+    """The records that tables above show by their first digits, with the digest of what they put in force."""
+    named = {change.record_id: None for span in (*known.spans, *known.other) for change in span.changes}
+    rows = [
+        (short(record_id), record_id, known.details[record_id].own, known.details[record_id].digest)
+        for record_id in named
+        if record_id in known.details
+    ]
+    columns = (Column("Change", "id"), Column("Record", "id"), Column("Source", "code"), Column("Digest", "code"))
+    note = "Change: the first digits of the record's id, as the tables above have them."
+    return ask.table("records", "Changes", columns, rows, query=known.details_sql, note=note)
+
+
 def _others(ask: Asking, known: Known) -> Table:
     rows = [
         (
-            *(change.record_id, span.type, span.name, versions_of(span), span.system, seconds(span.begin)),
+            *(short(change.record_id), span.type, _label(span), versions_of(span), seconds(span.begin)),
             *(seconds(span.end), detail.approval if detail else None, detail.approved_at if detail else None),
-            *(detail.approvers if detail else None, detail.digest if detail else None),
+            shorts(detail.approvers) if detail else None,
         )
         for span in known.other
         for change in span.changes
@@ -341,7 +354,7 @@ def _others(ask: Asking, known: Known) -> Table:
     ]
     columns = (
         *(Column("Change", "id"), Column("Type", "code"), Column("Name", "code"), Column("Version", "code")),
-        *(Column("System", "code"), Column("From", "time"), Column("Until", "time"), Column("Approval")),
-        *(Column("Approved", "time"), Column("Approved by", "id"), Column("Digest", "code")),
+        *(Column("From", "time"), Column("Until", "time"), Column("Approval"), Column("Approved", "time")),
+        Column("Approved by", "id"),
     )
     return ask.table("others", "What else was in force", columns, rows, query=known.details_sql)

@@ -22,7 +22,7 @@ from reports.dsar.plan import load_plan
 from reports.dsar.planning import PLANNED_KINDS, outcomes
 from reports.dsar.requests import CLOSING, Happened, RequestState, fold
 from reports.fixed import asking
-from reports.fixed.asking import ALWAYS, Asking, Period, many, seconds
+from reports.fixed.asking import ALWAYS, Asking, Period, many, seconds, short
 from reports.published import Published
 
 NAME: Final = "requests"
@@ -54,7 +54,7 @@ def requests_register(catalog: Catalog, published: Published, period: Period = A
         sections = (
             Section("Summary", (_facts(judged, today), *_chart(judged))),
             Section("Late", (*_warning(judged, today), _late(ask, judged, today))),
-            Section("The register", (_register(ask, judged), _clocks(judged))),
+            Section("The register", (_register(ask, judged), _course(ask, judged), _clocks(judged))),
             Section("Outcomes and approvals", (*_outcomes(ask, judged), _approvals(ask, judged), _proofs(ask, judged))),
             Section("Out of place", (_refused(ask, judged),)),
         )
@@ -156,25 +156,40 @@ def _late(ask: Asking, judged: Sequence[Judged], today: date) -> Table:
 def _register(ask: Asking, judged: Sequence[Judged]) -> Table:
     columns = (
         *(Column("Request", "id"), Column("Kind", "code"), Column("Regime", "code"), Column("Received")),
-        *(Column("Due at first"), Column("Due"), Column("Stands"), Column("Days late or left", "number")),
-        *(Column("Confirmed"), Column("Identified"), Column("Extended for", "code"), Column("Days paused", "number")),
-        *(Column("Done"), Column("Closed"), Column("Closed as", "code")),
+        *(Column("Due"), Column("Stands"), Column("Days late or left", "number"), Column("Closed as", "code")),
     )
-    rows = [_row(item) for item in judged]
+    rows = [
+        (
+            *(item.state.request, item.state.kind, item.state.regime, item.state.received_at, item.state.due_at),
+            *(item.standing, item.days, item.state.closed),
+        )
+        for item in judged
+    ]
     used = sorted({item.state.closed for item in judged if item.state.closed is not None})
-    note = "Done: executed or delivered first. " + " ".join(f"{code}: {CLOSING.get(code, code)}." for code in used)
-    return ask.table("register", "Every request", columns, rows, query=REQUESTS, note=note.strip())
+    note = " ".join(f"{code}: {CLOSING.get(code, code)}." for code in used) or None
+    return ask.table("register", "Every request", columns, rows, query=REQUESTS, note=note)
 
 
-def _row(item: Judged) -> tuple[Any, ...]:
+def _course(ask: Asking, judged: Sequence[Judged]) -> Table:
+    columns = (
+        *(Column("Request", "id"), Column("Due at first"), Column("Due"), Column("Receipt confirmed")),
+        *(Column("Identified"), Column("Extended for", "code"), Column("Days paused", "number")),
+        *(Column("Done"), Column("Closed")),
+    )
+    note = "Done: executed or delivered for the first time."
+    return ask.table(
+        "course", "The course of each", columns, [_days(item) for item in judged], query=REQUESTS, note=note
+    )
+
+
+def _days(item: Judged) -> tuple[Any, ...]:
     state = item.state
     first = {event.event: event for event in reversed(state.events) if event.refused is None}
     extended = first["extended"].details.get("reason") if "extended" in first else None
     done = min((first[name].at[:10] for name in ("executed", "delivered") if name in first), default=None)
     return (
-        *(state.request, state.kind, state.regime, state.received_at, first["opened"].details["due"], state.due_at),
-        *(item.standing, item.days, state.confirmed_at, state.identified_at, extended, state.paused_days),
-        *(done, item.closed_on, state.closed),
+        *(short(state.request), first["opened"].details["due"], state.due_at, state.confirmed_at),
+        *(state.identified_at, extended, state.paused_days, done, item.closed_on),
     )
 
 
@@ -198,12 +213,11 @@ def _outcomes(ask: Asking, judged: Sequence[Judged]) -> Iterator[Table | Text]:
             continue
         carried_out = item.state.executed == item.state.plan
         rows += [
-            (item.state.request, of.what, of.outcome, of.until, of.basis, of.number, carried_out, item.state.plan)
-            for of in found
+            (short(item.state.request), of.what, of.outcome, of.until, of.basis, of.number, carried_out) for of in found
         ]
     columns = (
         *(Column("Request", "id"), Column("What", "code"), Column("Outcome", "code"), Column("Until")),
-        *(Column("Basis", "code"), Column("Number", "number"), Column("Carried out"), Column("Plan (SHA-256)", "code")),
+        *(Column("Basis", "code"), Column("Number", "number"), Column("Carried out")),
     )
     note = "From the newest plan. Requests other than of erasure or objection need none."
     yield ask.table("outcomes", "Outcomes by plan", columns, rows, note=note)
@@ -218,10 +232,10 @@ def _approvals(ask: Asking, judged: Sequence[Judged]) -> Table:
         checked = check_approvals(ask.store, item.state, _approvers(ask, item.state.events))
         rows += [_approval(item.state, found) for found in checked]
         if item.state.kind in PLANNED_KINDS and item.state.executed is not None and not any(c.counts for c in checked):
-            rows.append((item.state.request, None, None, "executed, and no approval counts", None, None, None))
+            rows.append((short(item.state.request), None, None, "executed, and no approval counts", None, None))
     columns = (
         *(Column("Request", "id"), Column("Approved", "time"), Column("By key", "code"), Column("Counts")),
-        *(Column("Entry", "number"), Column("Plan (SHA-256)", "code"), Column("Opened and planned by keys", "code")),
+        *(Column("Plan (SHA-256)", "id"), Column("Opened and planned by keys", "code")),
     )
     note = (
         "An approval counts if it is of the newest plan, its signature verifies, and its key held the role approver "
@@ -251,7 +265,7 @@ def _approval(state: RequestState, found: CheckedApproval) -> tuple[Any, ...]:
     item = found.approval
     counts = "yes" if found.counts else f"no: {found.why}"
     return (
-        *(state.request, seconds(item.at), _key(item.vkey), counts, item.entry, item.plan),
+        *(short(state.request), seconds(item.at), _key(item.vkey), counts, item.plan),
         [_key(vkey) for vkey in state.keys],
     )
 
@@ -264,14 +278,14 @@ def _key(vkey: str) -> str:
 def _proofs(ask: Asking, judged: Sequence[Judged]) -> Table:
     """Certificates that were issued and copies that were handed over."""
     rows = [
-        (item.state.request, event.event, seconds(event.at), event.entry, *_handed(event.details))
+        (short(item.state.request), event.event, seconds(event.at), event.entry, *_handed(event.details))
         for item in judged
         for event in item.state.events
         if event.event in ("executed", "delivered", "certified") and event.refused is None
     ]
     columns = (
         *(Column("Request", "id"), Column("Event", "code"), Column("Time", "time"), Column("Entry", "number")),
-        *(Column("Numbers"), Column("File (SHA-256)", "code")),
+        *(Column("Numbers"), Column("File (SHA-256)", "id")),
     )
     return ask.table("proofs", "Carried out, handed over, certified", columns, rows)
 

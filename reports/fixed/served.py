@@ -106,8 +106,12 @@ def first_uses(ask: Asking, found: Sequence[Span]) -> dict[int, FirstUse]:
 
 def served_table(ask: Asking, found: list[Served], sql: str) -> Table:
     """The table of it."""
+    rows = [
+        (item.model if item.system is None else f"{item.model} ({item.system})", item.version, *item[3:])
+        for item in found
+    ]
     columns = (
-        *(Column("Model", "code"), Column("Version", "code"), Column("System", "code"), Column("Version is")),
+        *(Column("Model", "code"), Column("Version", "code"), Column("Version is")),
         *(Column("The changes say"), Column("Calls", "number"), Column("Sessions", "number")),
         *(Column("Errors", "number"), Column("First", "time"), Column("Last", "time")),
     )
@@ -115,4 +119,4 @@ def served_table(ask: Asking, found: list[Served], sql: str) -> Table:
         "Asserted: by the record of the call. Inferred: from the last change of that name before the call. Ambiguous: "
         "changes contend. Not known: neither. A call that several records tell of counts once."
     )
-    return ask.table("served", "Calls by version", columns, found, query=sql, note=note)
+    return ask.table("served", "Calls by version", columns, rows, query=sql, note=note)

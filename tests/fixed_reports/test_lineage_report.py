@@ -23,10 +23,10 @@ def test_the_sample_month_shows_which_version_was_in_force_when(month: Any) -> N
     read = month.report(model_lineage)
     columns = ("Model", "Version", "From", "Until", "Ended by being")
     assert read.column("in-force", *columns)[:4] == [
-        ("mira-7b", "v1.4.0", "2026-09-25T05:30:12Z", "2026-10-12T05:30:21Z", "replaced"),
-        ("mira-7b", "v1.5.0", "2026-10-12T05:30:21Z", "2026-10-16T11:20:02Z", "rolled back"),
-        ("mira-7b", "v1.4.0", "2026-10-16T11:20:02Z", "2026-10-22T05:30:17Z", "replaced"),
-        ("mira-7b", "v1.5.1", "2026-10-22T05:30:17Z", None, None),
+        ("mira-7b (mira)", "v1.4.0", "2026-09-25T05:30:12Z", "2026-10-12T05:30:21Z", "replaced"),
+        ("mira-7b (mira)", "v1.5.0", "2026-10-12T05:30:21Z", "2026-10-16T11:20:02Z", "rolled back"),
+        ("mira-7b (mira)", "v1.4.0", "2026-10-16T11:20:02Z", "2026-10-22T05:30:17Z", "replaced"),
+        ("mira-7b (mira)", "v1.5.1", "2026-10-22T05:30:17Z", None, None),
     ]
     assert read.column("roll-backs", "From", "Back to", "Was in force for") == [("v1.5.0", "v1.4.0", "4 days")]
     assert [row[2] for row in read.chart("models-in-force").rows][:4] == ["v1.4.0", "v1.5.0", "v1.4.0", "v1.5.1"]
@@ -40,8 +40,8 @@ def test_the_sample_month_shows_which_version_was_in_force_when(month: Any) -> N
     data = read.column("datasets", "Model", "Version", "Its version", "Basis", "Approval of the dataset")
     assert ("mira-7b", "v1.5.0", "2024-02", datasets.BEFORE, None) in data
     assert ("mira-7b", "v1.5.1", "2026-01", datasets.IN_FORCE, APPROVED_LATE) in data
-    prompts = [row for row in read.column("others", "Name", "Version", "Approval") if row[0] == "mira-system"]
-    assert prompts[0] == ("mira-system", "p-08", NOT_EVIDENCED)
+    prompts = [row for row in read.column("others", "Name", "Version", "Approval") if row[0] == "mira-system (mira)"]
+    assert prompts[0] == ("mira-system (mira)", "p-08", NOT_EVIDENCED)
 
 
 def test_calls_are_counted_as_the_lineage_of_each_says(month: Any) -> None:
@@ -118,7 +118,7 @@ def test_a_dataset_that_a_change_names_is_linked(bank: Any) -> None:
 def test_a_period_cuts_spans_and_calls(month: Any) -> None:
     read = month.report(model_lineage, ("2026-10-13T00:00:00Z", "2026-10-14T00:00:00Z"))
     assert read.column("in-force", "Model", "Version") == [
-        ("mira-7b", "v1.5.0"),
+        ("mira-7b (mira)", "v1.5.0"),
         ("retail.assistants.mira-7b@production", "15"),
     ]
     assert read.chart("models-in-force").rows[0][:2] == ("2026-10-13T00:00:00Z", "2026-10-14T00:00:00Z")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 
 from ledger import notes
 from ledger.access import Receipt
-from ledger.clock import utc_now
 from ledger.errors import (
     AccessNotRecordedError,
     ConfigError,
@@ -34,7 +32,7 @@ from ledger.verify import Verdict
 from reports import restrictions
 from reports.grants import MAX_DAYS, Grant, grant, holders, read_grant
 from reports.sealed_content import fits, record_key, seal, unseal
-from tests.reports.desk import ANA, BEN, Desk, Handed, make_desk
+from tests.reports.desk import ANA, BEN, Desk, Handed, make_desk, soon
 
 EXPORT, RECORD, ROW_KEY = bytes(range(16)), bytes(range(32)), bytes(range(32, 64))
 
@@ -42,10 +40,6 @@ EXPORT, RECORD, ROW_KEY = bytes(range(16)), bytes(range(32)), bytes(range(32, 64
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return make_desk(tmp_path / "desk")
-
-
-def soon(days: float = 7) -> str:
-    return (datetime.fromisoformat(utc_now()) + timedelta(days=days)).isoformat().replace("+00:00", "Z")
 
 
 def bundle_keys(desk: Desk) -> list[notes.Verifier]:
@@ -182,8 +176,8 @@ def test_only_sealed_content_is_granted(desk: Desk) -> None:
 
 def test_without_an_access_record_there_is_no_grant(desk: Desk) -> None:
     handed = desk.export()
-    with desk.installation.open() as store, pytest.raises(AccessNotRecordedError):
-        grant(store, Receipt("0" * 32, 1), handed.item, soon())
+    with desk.opened() as (_, listed), pytest.raises(AccessNotRecordedError):
+        grant(listed, Receipt("0" * 32, 1), handed.item, soon())
 
 
 def test_a_key_that_the_log_does_not_know_signs_none(desk: Desk, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections import Counter
 from collections.abc import Callable
 
@@ -28,6 +29,7 @@ from reports.sampling import (
     population_csv,
     stratum_of,
 )
+from reports.standalone import verify
 
 pytestmark = pytest.mark.wheel
 
@@ -45,17 +47,16 @@ def chosen(sample: Sample) -> list[bytes]:
     return [item.row.record for item in sample.items]
 
 
-populations = st.lists(
-    st.builds(
-        PopulationRow,
-        st.integers(0, 3),
-        st.integers(0, 50),
-        st.binary(min_size=32, max_size=32),
-        st.sampled_from("abcé"),
-    ),
-    unique_by=lambda row: row[:2],
-    max_size=60,
+any_row = st.builds(
+    PopulationRow,
+    st.integers(0, 3),
+    st.integers(0, 50),
+    st.binary(min_size=32, max_size=32),
+    st.sampled_from("abcé"),
 )
+populations = st.lists(any_row, unique_by=lambda row: row[:2], max_size=60)
+"""Also with the same line twice."""
+of_different_lines = st.lists(any_row, unique_by=(lambda row: row[:2], lambda row: row.record), max_size=60)
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 seeds = st.builds(Seed, st.sampled_from(["given", "nonce"]), texts)
 
@@ -71,6 +72,7 @@ def test_it_is_drawn_again_from_its_files_whatever_the_order_of_the_population(
     shuffled = data.draw(st.permutations(rows))
 
     assert redraw(sample.sampling_json(), sample.sample_csv(), shuffled, CHECKPOINT) == sample
+    assert drawn_by_verify(sample, rows) == as_verify_says(sample)
     assert len(sample.items) == min(size, len(rows))
     assert {item.row for item in sample.items} <= set(rows)
 
@@ -105,6 +107,14 @@ def test_a_line_that_is_there_twice_is_two_rows_in_the_order_of_the_log() -> Non
     rows = [twin._replace(partition=9), twin._replace(row=7), twin]
 
     assert [item.row for item in draw(rows, DICE, CHECKPOINT, 3).items] == [twin, rows[1], rows[0]]
+
+
+def test_a_line_that_is_there_twice_is_not_replaced() -> None:
+    rows = [*numbered(9), numbered(1)[0]._replace(partition=9)]
+    first = draw(rows, DICE, CHECKPOINT, 1).items[0].row.record
+
+    with pytest.raises(UsageError, match="stands in the population twice"):
+        draw(rows, DICE, CHECKPOINT, 1, [Replace("void", first)])
 
 
 def test_the_order_is_the_documented_one() -> None:
@@ -241,7 +251,7 @@ def test_a_replacement_is_the_next_in_the_order_of_the_same_stratum_and_hides_no
     assert after.strata == before.strata
 
 
-@given(rows=populations, seed=seeds, size=st.integers(1, 20), data=st.data())
+@given(rows=of_different_lines, seed=seeds, size=st.integers(1, 20), data=st.data())
 def test_chains_of_replacements_are_drawn_again(
     rows: list[PopulationRow], seed: Seed, size: int, data: st.DataObject
 ) -> None:
@@ -255,8 +265,28 @@ def test_chains_of_replacements_are_drawn_again(
         sample = draw(rows, seed, CHECKPOINT, size, wishes, "kind")
 
     assert redraw(sample.sampling_json(), sample.sample_csv(), rows, CHECKPOINT) == sample
+    assert drawn_by_verify(sample, rows) == as_verify_says(sample)
     assert len(sample.counting) == min(size, len(rows))
     assert len(sample.items) == min(size, len(rows)) + len(wishes)
+
+
+def drawn_by_verify(sample: Sample, rows: list[PopulationRow]) -> list[tuple[str, int, bytes, str]]:
+    """The same by verify.py, which shares no code with the product."""
+    listed = verify.Rows()
+    for row in sorted(rows):
+        listed.partitions.append(row.partition)
+        listed.rows.append(row.row)
+        listed.records.append(row.record)
+        listed.strata.append(row.stratum)
+    found = verify.draw_again(json.loads(sample.sampling_json()), listed, CHECKPOINT)
+    return [(stratum, rank, listed.records[at], replaces) for stratum, rank, at, replaces in found]
+
+
+def as_verify_says(sample: Sample) -> list[tuple[str, int, bytes, str]]:
+    return [
+        (item.row.stratum, item.rank, item.row.record, item.replaces.hex() if item.replaces else "")
+        for item in sample.items
+    ]
 
 
 def spare(rows: list[PopulationRow], sample: Sample, stratum: str) -> bool:
