@@ -164,6 +164,17 @@ def described(files: Files) -> dict[str, Any]:
     return found
 
 
+def contents_of(files: Files) -> list[bytes]:
+    """The contents that a bundle discloses, in its order."""
+    found = []
+    for line in files["data/content.jsonl"].splitlines():
+        item = json.loads(line)
+        if "row_key" in item:
+            data = files[f"data/content/{item['partition']}.bin"]
+            found.append(data[item["offset"] : item["offset"] + item["size"]])
+    return found
+
+
 def fix_up(files: Files, signer: notes.Signer | None = None, **changes: Any) -> Files:
     """What a forger does after a change: state the new sums and sizes, and whatever else the bundle says of itself.
 
