@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ledger.clock import utc_now
 from ledger.content import Revealed
 from ledger.store import Store
 from replay import access, catalog
 from replay.catalog import Catalog
-from reports import exports
+from reports import attestation, exports
+from reports.bundle import ContentGrant, export_bundle, new_reference
 from reports.bundle_rows import store_rows
 from reports.grants import Granted, grant
 from reports.published import publish_all
+from reports.sealed_bundle import Opening, open_sealed
 from reports.sealed_content import seal
 from reports.selecting import Part, choose
-from reports.selection import PeriodSelection
+from reports.selection import PeriodSelection, SubjectSelection, period
+from reports.standalone import verify
 from tests.fixtures_stores import Installation, make_installation
+from tests.reports.bundles import Files, rezip, unzip
 
 ANA, BEN = "ana@example.com", "ben@example.com"
 PURPOSE = "audit of Example & Sons, 2026"
@@ -83,6 +91,77 @@ class Desk:
         with self.installation.open() as store:
             receipt = access.record(store, "exports grant", "a test", {})
             return grant(store, receipt, item, until)
+
+
+# ---- bundles of it, as files
+
+
+class Sealed(NamedTuple):
+    """A revocable bundle with the store that it came from."""
+
+    desk: Desk
+    path: Path
+    item: exports.Exported
+
+    def check(self) -> verify.Result:
+        key = verify.parse_key(self.desk.installation.log_key.vkey)
+        return verify.check(str(self.path), [key])
+
+    def grant(self, folder: Path) -> Path:
+        with self.desk.installation.open() as store:
+            receipt = access.record(store, "exports grant", "a test", {})
+            path = folder / "grant.json"
+            path.write_bytes(grant(store, receipt, self.item, soon()).note)
+        return path
+
+    def opened(self, folder: Path, now: str | None = None) -> tuple[Opening | None, verify.Result]:
+        result = self.check()
+        return open_sealed(self.path, self.grant(folder), result, now=now), result
+
+    def changed(self, change: Callable[[Files], Files], folder: Path) -> Sealed:
+        """The bundle as an exporter would hand it out who holds the bundle key and puts something else into it."""
+        files = change(unzip(self.path.read_bytes()))
+        payload = {name: data for name, data in files.items() if name.startswith("data/")}
+        manifest = _manifest(payload)
+        with self.desk.installation.open() as store:
+            signer = store.signer("bundle")
+        said = attestation.open_envelope(files[attestation.FILE], [signer.verifier])["predicate"]
+        files[attestation.FILE] = attestation.envelope(attestation.statement(manifest, said), signer)
+        files["manifest-sha256.txt"] = manifest
+        tags = {name: data for name, data in files.items() if name not in payload and not name.startswith("tagm")}
+        files["tagmanifest-sha256.txt"] = _manifest(tags)
+        path = folder / "changed.zip"
+        path.write_bytes(rezip(files))
+        return self._replace(path=path)
+
+
+def found(result: verify.Result) -> list[dict[str, str]]:
+    """What was found, but that the auditor remembers no earlier checkpoint."""
+    return [finding for finding in result.findings if finding["verdict"] != verify.UNPINNED]
+
+
+def _manifest(files: Files) -> bytes:
+    return "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
+
+
+def hand_out(desk: Desk, path: Path, *, revocable: bool = True, person: str | None = None) -> Sealed:
+    selection = period(None, "2026-11-01T00:00:00Z") if person is None else SubjectSelection((desk.reference(person),))
+    with desk.opened() as (store, listed):
+        receipt = access.record(store, "export", "a test", {})
+        content = ContentGrant(receipt, new_reference() if revocable else None)
+        out = io.BytesIO()
+        export_bundle(store, listed, selection, content=content, out=out)
+        store.publish()
+        item = exports.exports(store)[-1]
+    path.write_bytes(out.getvalue())
+    return Sealed(desk, path, item)
+
+
+# ---- how it is filled
+
+
+def soon(days: float = 7) -> str:
+    return (datetime.fromisoformat(utc_now()) + timedelta(days=days)).isoformat().replace("+00:00", "Z")
 
 
 def _sealed(export: bytes, contents: Mapping[bytes, Revealed]) -> Iterator[tuple[bytes, bytes]]:

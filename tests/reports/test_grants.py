@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 
 from ledger import notes
 from ledger.access import Receipt
-from ledger.clock import utc_now
 from ledger.errors import (
     AccessNotRecordedError,
     ConfigError,
@@ -34,7 +32,7 @@ from ledger.verify import Verdict
 from reports import restrictions
 from reports.grants import MAX_DAYS, Grant, grant, holders, read_grant
 from reports.sealed_content import fits, record_key, seal, unseal
-from tests.reports.desk import ANA, BEN, Desk, Handed, make_desk
+from tests.reports.desk import ANA, BEN, Desk, Handed, make_desk, soon
 
 EXPORT, RECORD, ROW_KEY = bytes(range(16)), bytes(range(32)), bytes(range(32, 64))
 
@@ -42,10 +40,6 @@ EXPORT, RECORD, ROW_KEY = bytes(range(16)), bytes(range(32)), bytes(range(32, 64
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return make_desk(tmp_path / "desk")
-
-
-def soon(days: float = 7) -> str:
-    return (datetime.fromisoformat(utc_now()) + timedelta(days=days)).isoformat().replace("+00:00", "Z")
 
 
 def bundle_keys(desk: Desk) -> list[notes.Verifier]:

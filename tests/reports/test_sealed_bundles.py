@@ -2,89 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from ledger.errors import FormatError, GrantRefusedError, UsageError
 from replay import access
-from reports import attestation, exports, sealed_content
-from reports.bundle import ContentGrant, export_bundle, new_reference
-from reports.grants import grant
-from reports.sealed_bundle import Opening, open_sealed
-from reports.selection import SubjectSelection, period
+from reports import sealed_content
+from reports.sealed_bundle import open_sealed
 from reports.standalone import verify
 from tests.reports.bundles import Files, rezip, unzip
-from tests.reports.desk import ANA, BEN, Desk, make_desk
-from tests.reports.test_grants import soon
+from tests.reports.desk import ANA, BEN, Sealed, found, hand_out, make_desk, soon
 
 SAID = b"What is my limit?"
-
-
-class Sealed(NamedTuple):
-    """A revocable bundle with the store that it came from."""
-
-    desk: Desk
-    path: Path
-    item: exports.Exported
-
-    def check(self) -> verify.Result:
-        key = verify.parse_key(self.desk.installation.log_key.vkey)
-        return verify.check(str(self.path), [key])
-
-    def grant(self, folder: Path) -> Path:
-        with self.desk.installation.open() as store:
-            receipt = access.record(store, "exports grant", "a test", {})
-            path = folder / "grant.json"
-            path.write_bytes(grant(store, receipt, self.item, soon()).note)
-        return path
-
-    def opened(self, folder: Path, now: str | None = None) -> tuple[Opening | None, verify.Result]:
-        result = self.check()
-        return open_sealed(self.path, self.grant(folder), result, now=now), result
-
-    def changed(self, change: Callable[[Files], Files], folder: Path) -> Sealed:
-        """The bundle as an exporter would hand it out who holds the bundle key and puts something else into it."""
-        files = change(unzip(self.path.read_bytes()))
-        payload = {name: data for name, data in files.items() if name.startswith("data/")}
-        manifest = _manifest(payload)
-        with self.desk.installation.open() as store:
-            signer = store.signer("bundle")
-        said = attestation.open_envelope(files[attestation.FILE], [signer.verifier])["predicate"]
-        files[attestation.FILE] = attestation.envelope(attestation.statement(manifest, said), signer)
-        files["manifest-sha256.txt"] = manifest
-        tags = {name: data for name, data in files.items() if name not in payload and not name.startswith("tagm")}
-        files["tagmanifest-sha256.txt"] = _manifest(tags)
-        path = folder / "changed.zip"
-        path.write_bytes(rezip(files))
-        return self._replace(path=path)
-
-
-def found(result: verify.Result) -> list[dict[str, str]]:
-    """What was found, but that the auditor remembers no earlier checkpoint."""
-    return [finding for finding in result.findings if finding["verdict"] != verify.UNPINNED]
-
-
-def _manifest(files: Files) -> bytes:
-    return "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
-
-
-def hand_out(desk: Desk, path: Path, *, revocable: bool = True, person: str | None = None) -> Sealed:
-    selection = period(None, "2026-12-01T00:00:00Z") if person is None else SubjectSelection((desk.reference(person),))
-    with desk.opened() as (store, listed):
-        receipt = access.record(store, "export", "a test", {})
-        content = ContentGrant(receipt, new_reference() if revocable else None)
-        out = io.BytesIO()
-        export_bundle(store, listed, selection, content=content, out=out)
-        store.publish()
-        item = exports.exports(store)[-1]
-    path.write_bytes(out.getvalue())
-    return Sealed(desk, path, item)
 
 
 @pytest.fixture(scope="module")

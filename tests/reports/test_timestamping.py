@@ -16,9 +16,8 @@ from reports.standalone import verify
 from reports.timestamping import check_token, read_roots, timestamp
 from tests.reports.authority import Answer, Authority, make_authority, serving
 from tests.reports.bundles import unzip
-from tests.reports.desk import Desk, make_desk
+from tests.reports.desk import Desk, Sealed, hand_out, make_desk
 from tests.reports.test_attestation import attested
-from tests.reports.test_sealed_bundles import Sealed, hand_out
 
 DATA = attested()
 
