@@ -41,6 +41,7 @@ class BundleWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.without_core()
         self._archive.close()
 
     def add(self, name: str, data: bytes) -> None:
@@ -88,6 +89,8 @@ class BundleWriter:
 
     def without_core(self) -> None:
         """Give the inner archive up: there is more in it than a page takes."""
+        if self._core is not None:
+            self._core.give_up()
         self._core = None
 
     def finish(self) -> None:
@@ -145,9 +148,15 @@ class _Core:
         self._archive.close()
         return self._out.getvalue()
 
+    def give_up(self) -> None:
+        """End the archive: what is left open would write its end when it is collected, to what is closed by then."""
+        if self._archive is not None:
+            self._archive.close()
+        self._archive, self._out = None, io.BytesIO()
+
     def _check(self) -> None:
         if self._archive is not None and self._archive.digest.size > MAX_CORE:
-            self._archive, self._out = None, io.BytesIO()
+            self.give_up()
 
 
 class _Both:

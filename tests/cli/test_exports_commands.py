@@ -80,9 +80,7 @@ def test_a_file_is_found_in_the_register(office: Shell) -> None:
     (office.folder / "other.zip").write_bytes(b"another file")
 
     assert len(office("exports", "--bundle", "bundle.zip", "--json").json["exports"]) == 1
-    assert office("exports", "--bundle", "other.zip", "--json").json["exports"] == []
     assert "no export of this store" in office("exports", "--bundle", "other.zip").err
-    office("exports", "--bundle", "missing.zip", ends_with=2)
 
 
 def test_a_grant_opens_the_bundle_and_after_an_erasure_the_next_one_opens_less(office: Shell) -> None:
@@ -106,11 +104,7 @@ def test_a_grant_is_refused_with_a_code_of_its_own(office: Shell) -> None:
     (item,) = office("exports", "--json").json["exports"]
     grant = ("exports", "grant", str(item["entry"]))
     assert "in the future" in office(*grant, "--until", "2026-01-01", "-o", "g.json", ends_with=2).err
-    assert "at most 90 days" in office(*grant, "--until", in_days(91), "-o", "g.json", ends_with=2).err
-    assert not (office.folder / "g.json").exists()
-
     office(*grant, "--until", in_days(1), "-o", "g.json")
-    office("exports", "grant", str(item["entry"]), "--until", in_days(1), "-o", "g.json", ends_with=2)
     hand_out(office, "other.zip")
     done = office("verify-bundle", "other.zip", "--key", key(office), "--grant", "g.json", ends_with=32)
     assert "for another export" in done.err
