@@ -67,17 +67,17 @@ def grant(
     closed. Send it apart from the bundle. Whoever keeps a grant, or what it opened, has kept it.
     """
     from cli.times import moment
-    from replay import access
+    from replay import access, catalog
     from reports import exports, grants
 
     ends = moment(until) or ""
-    with store_of(config, store) as opened:
+    with store_of(config, store) as opened, catalog.opened(opened) as listed:
         item = exports.find(opened, export)
         asked = {"entry": str(item.entry), "export": item.export or "", "until": ends}
         with new_file(out) as file:
             named = {} if recipient is None else {"recipient": recipient}
             receipt = access.record(opened, "exports grant", purpose, asked | named)
-            made = grants.grant(opened, receipt, item, ends)
+            made = grants.grant(listed, receipt, item, ends)
             file.write(made.note)
     if json:
         withheld = dict(made.withheld)

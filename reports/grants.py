@@ -31,15 +31,16 @@ from ledger.errors import (
 from ledger.history import Entry
 from ledger.revealed import Revealed
 from ledger.store import Store
+from replay.catalog import Catalog
 from reports.exports import Exported, rows_of
 from reports.sealed_content import KEY_BYTES, RECORD_BYTES, record_key
+from reports.selecting import batches
 
 TYPE: Final = "evidence/grant/1"
 MAX_DAYS: Final = 90
 """Days that a grant lasts at most: what was erased meanwhile closes with the next one."""
 MAX_GRANT: Final = 32 << 20
 """Bytes of a grant: some 290,000 records."""
-_ROWS_AT_ONCE: Final = 4096
 _HELD: Final = frozenset({"verified", "redacted"})
 
 
@@ -74,7 +75,7 @@ class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ty
 # ---- giving
 
 
-def grant(store: Store, receipt: Receipt, item: Exported, until: str) -> Granted:
+def grant(catalog: Catalog, receipt: Receipt, item: Exported, until: str) -> Granted:
     """A grant for a revocable export until a time (RFC 3339 UTC). An access record was written before: the receipt.
 
     Raises GrantRefusedError for an export that is not revocable, or of which nothing can be opened any more,
@@ -82,11 +83,11 @@ def grant(store: Store, receipt: Receipt, item: Exported, until: str) -> Granted
     """
     if not item.revocable or item.export is None:
         raise GrantRefusedError("this export is not revocable: its bundle has no sealed content", hint=_SEE)
-    now = utc_now()
+    store, now = catalog.store, utc_now()
     _check_until(until, now)
     signer = _signer(store)
     export, keys, withheld = bytes.fromhex(item.export), dict[str, str](), Counter[str]()
-    for row in _rows(store, receipt, item):
+    for row in _rows(catalog, receipt, item):
         state = _state(row, item)
         if state in _HELD and row.row_key is not None:
             keys[row.record.hex()] = base64.b64encode(record_key(export, row.record, row.row_key)).decode()
@@ -117,16 +118,16 @@ def _signer(store: Store) -> notes.Signer:
     return signer
 
 
-def _rows(store: Store, receipt: Receipt, item: Exported) -> Iterator[Revealed]:
+def _rows(catalog: Catalog, receipt: Receipt, item: Exported) -> Iterator[Revealed]:
     """Every row of the bundle as it can be opened now."""
     try:
-        listed: list[tuple[Entry, list[range]]] = list(rows_of(store, item))
+        listed: list[tuple[Entry, list[int]]] = list(rows_of(catalog.store, item))
     except NotFoundError as error:
         raise GrantRefusedError(error.message, hint="Export it again.") from None
-    for entry, runs in listed:
-        for run in runs:
-            for start in range(run.start, run.stop, _ROWS_AT_ONCE):
-                yield from store.reveal(receipt, entry.value, range(start, min(start + _ROWS_AT_ONCE, run.stop)))
+    for entry, numbers in listed:
+        events = catalog.mirror.path(entry.value)
+        for rows in batches(numbers):
+            yield from catalog.store.reveal(receipt, entry.value, rows, events)
 
 
 def _state(row: Revealed, item: Exported) -> str:

@@ -88,9 +88,8 @@ class Desk:
         return Handed(item, dict(_sealed(bytes.fromhex(reference), contents)), contents)
 
     def grant(self, item: exports.Exported, until: str) -> Granted:
-        with self.installation.open() as store:
-            receipt = access.record(store, "exports grant", "a test", {})
-            return grant(store, receipt, item, until)
+        with self.opened() as (store, listed):
+            return grant(listed, access.record(store, "exports grant", "a test", {}), item, until)
 
 
 # ---- bundles of it, as files
@@ -108,10 +107,8 @@ class Sealed(NamedTuple):
         return verify.check(str(self.path), [key])
 
     def grant(self, folder: Path) -> Path:
-        with self.desk.installation.open() as store:
-            receipt = access.record(store, "exports grant", "a test", {})
-            path = folder / "grant.json"
-            path.write_bytes(grant(store, receipt, self.item, soon()).note)
+        path = folder / "grant.json"
+        path.write_bytes(self.desk.grant(self.item, soon()).note)
         return path
 
     def opened(self, folder: Path, now: str | None = None) -> tuple[Opening | None, verify.Result]:

@@ -176,8 +176,8 @@ def test_only_sealed_content_is_granted(desk: Desk) -> None:
 
 def test_without_an_access_record_there_is_no_grant(desk: Desk) -> None:
     handed = desk.export()
-    with desk.installation.open() as store, pytest.raises(AccessNotRecordedError):
-        grant(store, Receipt("0" * 32, 1), handed.item, soon())
+    with desk.opened() as (_, listed), pytest.raises(AccessNotRecordedError):
+        grant(listed, Receipt("0" * 32, 1), handed.item, soon())
 
 
 def test_a_key_that_the_log_does_not_know_signs_none(desk: Desk, tmp_path: Path) -> None:
