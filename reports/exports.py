@@ -229,7 +229,7 @@ def _details(store: Store, item: Exported, state: str, content: bytes) -> Detail
     return Details(state, said.operator.name, said.operator.host, said.purpose, said.asked, said.recipient, same)
 
 
-def rows_of(store: Store, item: Exported) -> Iterator[tuple[Entry, list[int]]]:
+def rows_of(store: Store, item: Exported) -> Iterator[tuple[Entry, list[range]]]:
     """The partitions that an export holds rows of, and which, where its entry has them; in the order of the log.
 
     Raises NotFoundError where it has none, LostError or TamperedError where the blob is not what the entry names.
@@ -242,4 +242,4 @@ def rows_of(store: Store, item: Exported) -> Iterator[tuple[Entry, list[int]]]:
         known = history.entries[index] if index < len(history.entries) else None
         if known is None or known.value["type"] != "partition" or sum(runs[-1]) > known.value["rows"]:
             raise TamperedError("an export lists rows that no partition has", path=entries.blob_path(stated["blob"]))
-        yield known, [row for first, number in runs for row in range(first, first + number)]
+        yield known, [range(first, first + number) for first, number in runs]
