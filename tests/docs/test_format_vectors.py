@@ -455,12 +455,14 @@ def test_a_real_bundle_holds_nothing_undocumented(tmp_path: Path) -> None:
         Pipeline(store).run([str(ROOT / "sample_data" / "logs")])
         export(store, tmp_path)
     with zipfile.ZipFile(tmp_path / "bundle.zip") as archive:
-        names = {re.sub(r"/\d+/", "/<N>/", name) for name in archive.namelist()}
-        found = keys_of(json.loads(archive.read("manifest.json")))
+        names = {re.sub(r"/\d+\.", "/<N>.", name).removeprefix("data/") for name in archive.namelist()}
+        found = keys_of(json.loads(archive.read("data/bundle.json")))
         for name in archive.namelist():
-            if name.endswith(("proof.json", "entries.jsonl")):
+            if name.endswith(("entries.jsonl", "accesses.jsonl")):
                 for line in archive.read(name).splitlines():
                     found |= keys_of(json.loads(line))
+            if name.endswith(".tlog-proof") and b"\nextra " in archive.read(name):
+                found |= keys_of(json.loads(base64.b64decode(archive.read(name).split(b"\n")[1][6:])))
 
     assert {"selection", "complete_partitions", "ranges", "seq"} <= found
     assert found - WORDS == set()
