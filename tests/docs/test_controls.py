@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,11 +48,3 @@ def test_the_tables_are_those_of_the_files() -> None:
         DOCUMENT.write_text(head + mark + tables(), encoding="utf-8")
         return
     assert found == tables(), "run it with EVIDENCE_UPDATE_DOCS=1"
-
-
-def test_the_examples_are_a_framework_and_a_test(tmp_path: Path) -> None:
-    framework, test = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "bank.yaml").write_text(framework)
-    (tmp_path / "tests" / "prompts.yaml").write_text(test)
-    assert library.load(tmp_path).framework("bank-rules").controls[0].tests[2].test == "prompts-tested"
