@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final, NamedTuple
 
 from ledger.errors import ConfigError, QueryRefusedError
-from replay.query import Result, Views, run_all
+from replay.query import MAX_ROWS, Result, Views, run_all
 from reports.controls.schema import ControlTest, NotApplicable, Value
 from reports.document import Cell, Column, Kind
 
@@ -65,6 +65,19 @@ def applies(views: Views, rules: Sequence[NotApplicable], moment: Moment) -> lis
     queries = [f"WITH {given}\nSELECT (\n{rule.when}\n) AS rule" for rule in rules]
     results = _run(views, queries, [f"not_applicable: {rule.why}" for rule in rules])
     return [not result.rows()[0][0] for result in results]
+
+
+def records_of(views: Views, asked: Sequence[Asked], moment: Moment) -> set[str]:
+    """The ids of all records that tests look at, and of the approvals that these rest on.
+
+    Raises QueryRefusedError where there are more than a query gives.
+    """
+    named = "unnest([to_json(p)->>'$.record_id', to_json(p)->>'$.approval_record']) AS record_id FROM"
+    queries = [f"{_body(one, moment)}\nSELECT {named} population p UNION SELECT {named} exceptions p" for one in asked]
+    results = run_all(views, [(sql, ()) for sql in queries], limit=MAX_ROWS) if queries else []
+    if any(result.more for result in results):
+        raise QueryRefusedError(f"the control looks at more than {MAX_ROWS:,} records", hint="Name a shorter period.")
+    return {record for result in results for (record,) in result.rows() if record is not None}
 
 
 def _query(asked: Asked, moment: Moment) -> str:

@@ -146,7 +146,7 @@ def _bar(chart: Chart, found: list[Mark]) -> alt.LayerChart:
     ]
     axis = alt.Axis(labelLimit=230, ticks=False, domain=False)
     base = _chart(values).encode(
-        y=alt.Y("lane:N", sort=lanes, title=_title(chart.x), axis=axis), x=alt.X("value:Q", **_quantity(chart.y))
+        y=alt.Y("lane:N", sort=lanes, title=_title(chart.x), axis=axis), x=alt.X("value:Q", **_quantity(chart.y, found))
     )
     if grouped:
         base = base.encode(yOffset=alt.YOffset("series:N", sort=series))
@@ -161,7 +161,7 @@ def _line(chart: Chart, found: list[Mark]) -> alt.LayerChart:
     values = [{"at": mark.at, "series": mark.series, "value": mark.value} for mark in found]
     base = _chart(values).encode(
         x=_time("at", chart.x, [mark.at for mark in found]),
-        y=alt.Y("value:Q", **_quantity(chart.y)),
+        y=alt.Y("value:Q", **_quantity(chart.y, found)),
         color=_color(series),
     )
     dashes = alt.Scale(domain=series, range=[list(dash) for dash in _DASHES[: len(series)]])
@@ -216,9 +216,10 @@ def _title(words: str) -> str:
     return drawn(words, 90)
 
 
-def _quantity(title: str) -> dict[str, Any]:
-    """An axis of numbers from 0."""
-    axis = alt.Axis(tickCount=5, format=",~f")
+def _quantity(title: str, found: list[Mark]) -> dict[str, Any]:
+    """An axis of numbers from 0, without fractions where there are none."""
+    step = 1 if all(isinstance(mark.value, int) for mark in found) else alt.Undefined
+    axis = alt.Axis(tickCount=5, format=",~f", tickMinStep=step)
     return {"title": _title(title), "scale": alt.Scale(zero=True, nice=True), "axis": axis}
 
 

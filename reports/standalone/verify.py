@@ -116,7 +116,7 @@ class Result:
             return check(*arguments)
         except CheckError as error:
             self.add(error.verdict, error.where, error.reason)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError):
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError, csv.Error):
             self.add(TAMPERED, where, "is malformed")
         return None
 
@@ -565,10 +565,11 @@ def open_bundle(path: str, max_size: int) -> Iterator[Bundle]:
             archive = stack.enter_context(zipfile.ZipFile(file))
             if len(archive.infolist()) != count:
                 _refuse("an end record that counts other files")
-            sizes = _sizes(_files_of(file, archive), max_size)
+            members: dict[str, _Member] = {}
+            sizes = _sizes(_files_of(file, archive, members), max_size)
         except _READ_ERRORS as error:
             raise _unreadable("bundle", error) from None
-        yield Bundle(sizes, archive.open)
+        yield Bundle(sizes, lambda name: io.BufferedReader(members[name].again(), _CHUNK))
 
 
 def _is_there(path: str, test: Callable[[Path], bool]) -> bool:
@@ -631,8 +632,8 @@ def _check_end(file: BinaryIO) -> int:
     return int(count)
 
 
-def _files_of(file: BinaryIO, archive: zipfile.ZipFile) -> Iterator[tuple[str, int]]:
-    """Names and sizes, after a comparison of every file's own header with the directory."""
+def _files_of(file: BinaryIO, archive: zipfile.ZipFile, members: dict[str, _Member]) -> Iterator[tuple[str, int]]:
+    """Names and sizes, after a comparison of every file's own header with the directory; how to read each."""
     at = slack = 0
     for info in sorted(archive.infolist(), key=lambda item: item.header_offset):
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
@@ -645,6 +646,7 @@ def _files_of(file: BinaryIO, archive: zipfile.ZipFile) -> Iterator[tuple[str, i
         if info.file_size > most or not at <= info.header_offset <= at + slack:
             _refuse(f"{info.filename} lies about its size, overlaps another file, or hides data before it")
         at, slack = _end_of(file, info), 16 if info.flag_bits & 8 else 0
+        members[info.orig_filename] = _Member(file, at - info.compress_size, info)
         yield info.orig_filename, info.file_size
     if not at <= archive.start_dir <= at + slack:
         _refuse("data between the files and the directory")
@@ -659,6 +661,51 @@ def _end_of(file: BinaryIO, info: zipfile.ZipInfo) -> int:
     if extra or info.extra or file.read(name) != info.orig_filename.encode():
         _refuse(f"{info.filename} has another name or extra data in its own header")
     return int(info.header_offset + 30 + name + info.compress_size)
+
+
+class _Member(io.RawIOBase):
+    """A file of an archive, from its beginning. At its end nothing is left of it, and size and CRC are as stated."""
+
+    def __init__(self, file: BinaryIO, start: int, info: zipfile.ZipInfo) -> None:
+        self._file, self._start, self._info = file, start, info
+        self._at, self._size, self._crc = start, 0, 0
+        self._inflater = zlib.decompressobj(-15) if info.compress_type == zipfile.ZIP_DEFLATED else None
+
+    def again(self) -> _Member:
+        """The same file, to be read anew."""
+        return _Member(self._file, self._start, self._info)
+
+    def readable(self) -> bool:
+        """For the buffer that reads it."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """The next bytes; 0 at the end. Raises BadZipFile, zlib.error."""
+        data = self._some(len(buffer))
+        buffer[: len(data)] = data
+        self._size += len(data)
+        self._crc = zlib.crc32(data, self._crc)
+        if not data or self._size > self._info.file_size:
+            left = self._start + self._info.compress_size - self._at
+            hidden = left or (self._inflater and (self._inflater.unused_data or not self._inflater.eof))
+            if hidden or (self._size, self._crc) != (self._info.file_size, self._info.CRC):
+                raise zipfile.BadZipFile("another size or sum than stated, or data behind the end")
+        return len(data)
+
+    def _some(self, count: int) -> bytes:
+        """At most so many bytes; none at the end alone."""
+        while True:
+            packed = self._inflater.unconsumed_tail if self._inflater else b""
+            if not packed:
+                self._file.seek(self._at)
+                left = self._start + self._info.compress_size - self._at
+                packed = self._file.read(min(left, count if self._inflater is None else _CHUNK // 16))
+                self._at += len(packed)
+            if self._inflater is None:
+                return packed
+            data = self._inflater.decompress(packed, count)
+            if data or not packed or self._inflater.eof:
+                return data
 
 
 # ---- 2. The bag: a list of sums for what is in data/, and one for everything else
@@ -1885,7 +1932,9 @@ def _check_proofs(bundle: Bundle, stated: dict[str, Any], checkpoint: Checkpoint
     elif found:
         result.guard(STATEMENT, _check_records, bundle, stated, checkpoint, entries, extras, result)
     result.guard(STATEMENT, _check_claims, stated, entries, result)
-    if stated["_"] == BUNDLE or ATTESTATION in bundle.sizes:
+    if stated["_"] == BUNDLE and ATTESTATION not in bundle.sizes:
+        result.add(TAMPERED, ATTESTATION, "is missing from the bundle: nobody vouches for the files as a whole")
+    elif ATTESTATION in bundle.sizes:
         result.guard(ATTESTATION, check_attestation, bundle, stated, entries, result)
 
 

@@ -1,4 +1,4 @@
-"""docs/SAMPLING.md: the lines of Python that it gives to auditors draw what the program draws."""
+"""docs/SAMPLING.md: its lines of Python draw what the program draws, and its example is what the program says."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import hashlib
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from cli.sample_evaluate import in_percent
+from reports.sample_evaluation import evaluate
 from reports.sampling import PopulationRow, Seed, checkpoint_text, draw, population_csv
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "SAMPLING.md").read_text(encoding="utf-8")
@@ -29,3 +32,12 @@ def test_an_auditor_draws_the_same_with_the_documented_lines(seed: Seed, tmp_pat
     done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert done.stdout.split() == [item.row.record.hex() for item in draw(rows, seed, checkpoint_text(NOTE), 25).items]
+
+
+def test_the_bounds_of_the_example_are_those_of_the_program() -> None:
+    rows = [PopulationRow(5, number, hashlib.sha256(bytes([number])).digest()) for number in range(80)]
+    sample = draw(rows, Seed("given", "6 2 5 5 1"), checkpoint_text(NOTE), 25)
+    judged = evaluate(sample, [(sample.items[0].row.record, "no_approval")], Decimal(95))
+
+    for rate in (judged.rate, judged.upper, judged.low, judged.high):
+        assert f" {in_percent(rate)} %" in DOCUMENT

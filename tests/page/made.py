@@ -1,4 +1,4 @@
-"""Bundles made by hand, of any shape and content: no store, so that ten thousand rows or a hostile text cost nothing."""
+"""Bundles made by hand, of any shape and content: no store, so ten thousand rows or a hostile text are cheap."""
 
 from __future__ import annotations
 

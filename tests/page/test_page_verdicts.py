@@ -1,4 +1,4 @@
-"""The page's verdict, beside each record and as a whole, with and without a key; and that it says what verify.py says."""
+"""The page's verdict, beside each record and as a whole, with and without a key: that of verify.py."""
 
 from __future__ import annotations
 
@@ -203,9 +203,8 @@ def test_the_tampered_row_is_marked_and_its_neighbours_are_not(show: Show, turns
     opened.verdict()
     opened.give_key(LOG.vkey)
     opened.page.click("#tab-records")
-    badges = opened.page.eval_on_selector_all(
-        "#records .rows .row", "rows => rows.map(row => row.innerText.split('\\n')[0].trim())"
-    )
+    rows = opened.page.locator("#records .rows .row").all_inner_texts()
+    badges = [row.split("\n")[0].strip() for row in rows]
 
     assert badges[7] == "tampered"
     assert set(badges[:7] + badges[8:]) == {"proven"}

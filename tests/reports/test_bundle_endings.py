@@ -17,12 +17,14 @@ from ledger.entries import blob_path
 from ledger.erasing import Erasing, erase
 from ledger.resealing import Redaction
 from ledger.store import Store
-from reports.selection import PeriodSelection
+from reports.bundle import Order
+from reports.selection import ModelSelection, PeriodSelection
 from tests.fixtures_stores import SAMPLE_LOGS
-from tests.reports.bundles import Bank, Verdict, fix_up, new_bank, rezip, unzip
+from tests.reports.bundles import Bank, Verdict, contents_of, described, fix_up, new_bank, rezip, unzip
 
 Audit = Callable[..., Verdict]
 ALL = PeriodSelection(None, None)
+EVERY = ModelSelection("mira-7b")
 
 
 @pytest.fixture
@@ -100,8 +102,8 @@ def test_what_was_ended_is_shown_as_what_it_is(small: Bank, audit: Audit, case: 
     assert (result.code, result.output["contents"][state]) == (0, summary.contents[state]), result.reasons
     assert any("committed by a key with that role" in words for words in result.output["not_proven"])
     if state != "redacted":
-        assert len(data) < len(whole)
-    entries = [json.loads(line) for line in unzip(data)["entries.jsonl"].splitlines()]
+        assert sum(map(len, contents_of(unzip(data)))) < sum(map(len, contents_of(unzip(whole))))
+    entries = [json.loads(line) for line in unzip(data)["data/entries.jsonl"].splitlines()]
     without = [item for item in entries if f'"type":"{entry_type}"' not in decoded(item)]
     assert len(without) < len(entries)
 
@@ -114,14 +116,17 @@ def decoded(item: dict[str, str]) -> str:
 def test_without_the_entry_it_is_not_explained(small: Bank, audit: Audit, case: str) -> None:
     act, entry_type = CASES[case]
     with_store(small, act)
-    files = unzip(small.export(ALL, with_content=True)[0])
-    lines = files["entries.jsonl"].splitlines(keepends=True)
-    kept = [line for line in lines if f'"type":"{entry_type}"' not in decoded(json.loads(line))]
+    files = unzip(small.export(EVERY, with_content=True, order=Order(complete=False, frameworks=()))[0])
+    lines = files["data/entries.jsonl"].splitlines(keepends=True)
+    gone = {json.loads(line)["index"] for line in lines if f'"type":"{entry_type}"' in decoded(json.loads(line))}
+    kept = [line for line in lines if json.loads(line)["index"] not in gone]
     assert len(kept) < len(lines)
-    files["entries.jsonl"] = b"".join(kept)
-    counts = {**json.loads(files["manifest.json"])["counts"], "entries": len(kept)}
+    files |= {"data/entries.jsonl": b"".join(kept), "data/erasures.jsonl": b""}
+    for index in gone:
+        del files[f"data/proofs/{index}.tlog-proof"]
+    counts = {**described(files)["counts"], "entries": len(kept)}
 
-    result = audit(rezip(fix_up(files, counts=counts)), "--key", small.log_vkey)
+    result = audit(rezip(fix_up(files, small.bundle_key, counts=counts)), "--key", small.log_vkey)
 
     expected = {"redacted": 1, "restricted": 3}.get(case, 5)
     assert result.code == expected, result.reasons

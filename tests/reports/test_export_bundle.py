@@ -30,12 +30,12 @@ from ledger.keyring.destruction import Destruction
 from ledger.store import Store, load_signer
 from ledger.verify.pin import Pin
 from replay.catalog import opened
-from reports.bundle import ContentGrant, export_bundle
+from reports.bundle import ContentGrant, Order, export_bundle
 from reports.bundle_check import check_bundle
 from reports.selection import PeriodSelection, SessionSelection, period
 from reports.standalone import verify
 from tests.fixtures_stores import SAMPLE_LOGS
-from tests.reports.bundles import Bank, Verdict, new_bank, unzip
+from tests.reports.bundles import Bank, Verdict, contents_of, described, new_bank, unzip
 
 Audit = Callable[..., Verdict]
 
@@ -63,14 +63,17 @@ def test_a_session_verifies_with_the_key_that_the_auditor_holds(
     result = audit(session_bundle, "--key", bank.log_vkey)
 
     assert result.code == 0, result.reasons
-    assert result.output["schema"] == "evidence/verify-bundle/1"
-    lines = unzip(session_bundle)[next(n for n in unzip(session_bundle) if n.endswith("lines.ndjson"))].splitlines()
-    assert result.output["checked"]["records"] == len(lines)
+    assert result.output["schema"] == "evidence/verify-bundle/2"
+    lines = unzip(session_bundle)["data/records.jsonl"].splitlines()
+    assert result.output["checked"]["records"] == result.output["checked"]["population"] == len(lines)
     assert {json.loads(line)["session"] for line in lines} == {bank.session}
-    assert "Other rows of 1 partition:" in " ".join(result.output["not_proven"])
+    assert result.output["completeness"] == "shown"
+    assert "Completeness: that no other row" in " ".join(result.output["not_proven"])
+    assert not any("Completeness" in words for words in result.output["proven"])
+    assert result.output["attested"].startswith("by the bundle key")
 
 
-def test_a_period_takes_the_rows_of_its_time_and_says_which_partitions_are_whole(
+def test_a_period_takes_the_rows_of_its_time_and_shows_that_none_is_missing(
     bank: Bank, morning: PeriodSelection, period_bundle: bytes, audit: Audit
 ) -> None:
     result = audit(period_bundle, "--key", bank.log_vkey)
@@ -84,11 +87,12 @@ def test_a_period_takes_the_rows_of_its_time_and_says_which_partitions_are_whole
             [files, *(datetime.fromisoformat(str(text)).astimezone(UTC) for text in (morning.start, morning.end))],
         ).fetchone()
     assert expected == (result.output["checked"]["records"],)
-    proofs = [json.loads(data) for name, data in unzip(period_bundle).items() if name.endswith("proof.json")]
-    whole = [proof for proof in proofs if proof["ranges"] == [[0, proof["rows"]]]]
-    assert 0 < len(whole) < len(proofs), "the period has partitions of both sorts"
-    assert result.output["checked"]["complete partitions"] == len(whole)
-    assert any(len(proof["ranges"]) > 1 for proof in proofs), "one proof covers several runs of rows"
+    assert result.output["completeness"] == "whole"
+    checked = result.output["checked"]
+    assert checked["entries"] == result.output["checkpoint"]["size"]
+    assert checked["complete partitions"] == checked["partitions"] == checked["partitions that can hold such records"]
+    assert checked["context"] == checked["lines of context"] > 0, "rows that do not belong are shown, to show that"
+    assert any("none that belongs to it is left out" in words for words in result.output["proven"])
 
 
 def test_content_is_shown_to_be_what_the_records_commit_to(bank: Bank, content_bundle: bytes, audit: Audit) -> None:
@@ -97,9 +101,10 @@ def test_content_is_shown_to_be_what_the_records_commit_to(bank: Bank, content_b
     assert result.code == 0, result.reasons
     assert result.output["contents"] == {"verified": result.output["checked"]["records"]}
     logs = b"".join(path.read_bytes() for path in sorted((SAMPLE_LOGS).rglob("*.json*")))
-    contents = [data for name, data in unzip(content_bundle).items() if name.startswith("content/")]
+    contents = contents_of(unzip(content_bundle))
     assert contents
     assert all(data in logs for data in contents), "content is the exact bytes of the input"
+    assert result.output["checked"]["verbatim texts"] > 0
 
 
 def test_an_unpacked_folder_verifies_like_the_archive(
@@ -113,10 +118,10 @@ def test_an_unpacked_folder_verifies_like_the_archive(
     sha256sum = shutil.which("sha256sum")
     if sha256sum is None:
         pytest.skip("no sha256sum here")
-    sums = subprocess.run(
-        [sha256sum, "--check", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True, check=False
-    )
-    assert sums.returncode == 0, sums.stderr
+    for manifest in ("manifest-sha256.txt", "tagmanifest-sha256.txt"):
+        command = [sha256sum, "--check", "--strict", manifest]
+        sums = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+        assert sums.returncode == 0, sums.stderr
 
 
 def test_the_copy_in_the_bundle_is_the_program_itself(bank: Bank, session_bundle: bytes, tmp_path: Path) -> None:
@@ -148,16 +153,19 @@ def test_the_product_checks_with_the_same_code(bank: Bank, session_bundle: bytes
 
 
 def test_the_same_export_gives_the_same_bytes(bank: Bank, content_bundle: bytes, period_bundle: bytes) -> None:
-    assert bank.export(SessionSelection(bank.session), with_content=True)[0] == content_bundle
-    start, end = json.loads(unzip(period_bundle)["manifest.json"])["selection"]["from"], "2026-10-15T12:00:00Z"
-    assert bank.export(period(start, end))[0] == period_bundle
+    """Also after the log has grown: as of the checkpoint of then."""
+    content, stated = described(unzip(content_bundle)), described(unzip(period_bundle))
+    order = Order(at=content["checkpoint"]["size"], frameworks=())
+    assert bank.export(SessionSelection(bank.session), with_content=True, order=order)[0] == content_bundle
+    chosen = period(stated["selection"]["from"], stated["selection"]["to"])
+    assert bank.export(chosen, order=Order(at=stated["checkpoint"]["size"]))[0] == period_bundle
 
 
 def test_a_bundle_holds_no_clear_content_unless_it_was_asked_for(session_bundle: bytes, content_bundle: bytes) -> None:
-    contents = [data for name, data in unzip(content_bundle).items() if name.startswith("content/")]
+    contents = contents_of(unzip(content_bundle))
     without = b"".join(unzip(session_bundle).values())
 
-    assert not any(name.startswith("content/") or "content.jsonl" in name for name in unzip(session_bundle))
+    assert not any(name.startswith("data/content") or "replay" in name for name in unzip(session_bundle))
     assert not any(data in without for data in contents)
 
 
@@ -232,13 +240,13 @@ def test_a_pin_of_the_same_size_must_have_the_same_root(
 ) -> None:
     pin = tmp_path / "pin.json"
     pin.write_bytes(
-        Pin(bank.log_vkey, unzip(session_bundle)["checkpoint"].decode(), 0, "2026-11-01T00:00:00Z").to_bytes()
+        Pin(bank.log_vkey, unzip(session_bundle)["data/checkpoint"].decode(), 0, "2026-11-01T00:00:00Z").to_bytes()
     )
     assert audit(session_bundle, "--pin", str(pin), "--strict").code == 0
 
     assert bank.settings.log_key is not None
     signer = load_signer(bank.settings.log_key)
-    stated = parse_checkpoint(notes.parse_note(unzip(session_bundle)["checkpoint"]).text)
+    stated = parse_checkpoint(notes.parse_note(unzip(session_bundle)["data/checkpoint"]).text)
     other = notes.sign_note(Checkpoint(stated.origin, stated.size, bytes(32)).text(), signer)
     pin.write_bytes(Pin(bank.log_vkey, other.decode(), 0, "2026-11-01T00:00:00Z").to_bytes())
     forked = audit(session_bundle, "--pin", str(pin))
@@ -312,8 +320,7 @@ def test_erased_content_is_explained_by_the_ledger_or_it_is_lost(
     tmp_path: Path, audit: Audit, *, recorded: bool
 ) -> None:
     bank = new_bank(tmp_path, SAMPLE_LOGS / "mira" / "2026-W40.jsonl")
-    lines = unzip(bank.export(SessionSelection(bank.session))[0])
-    line = next(data for name, data in lines.items() if name.endswith("lines.ndjson")).splitlines()[0]
+    line = unzip(bank.export(SessionSelection(bank.session))[0])["data/records.jsonl"].splitlines()[0]
     destroy_keys(bank, json.loads(line)["content"]["owner"], recorded=recorded)
 
     data, summary = bank.export(SessionSelection(bank.session), with_content=True)

@@ -53,12 +53,12 @@ def with_raw_name(name: bytes) -> Make:
 
 def twice(bundle: bytes) -> bytes:
     """Two files of one name, which readers resolve differently."""
-    data = with_name("log.vkeX")(bundle)
-    return data.replace(b"log.vkeX", b"log.vkey")
+    data = with_name("data/log.vkeX")(bundle)
+    return data.replace(b"data/log.vkeX", b"data/log.vkey")
 
 
 def link(bundle: bytes) -> bytes:
-    info = zipfile.ZipInfo("consistency.json")
+    info = zipfile.ZipInfo("data/consistency.json")
     info.create_system, info.external_attr = 3, 0o120777 << 16
     return stored(iter([*infos(bundle), (info, b"/etc/passwd")]))
 
@@ -136,7 +136,10 @@ def bomb(bundle: bytes) -> bytes:
 HOSTILE: dict[str, Make] = {
     "absolute path": with_name("/etc/cron.d/evidence"),
     "leads out": with_name("../outside.txt"),
-    "leads out, deep": with_name("content/../../outside.txt"),
+    "leads out, deep": with_name("data/content/../../outside.txt"),
+    "leads out of its folder": with_name("data/../verify.py"),
+    "payload beside data": with_name("checkpoint"),
+    "a number with leading zeros": with_name("data/proofs/007.tlog-proof"),
     "backslash": with_raw_name(b"..\\outside.txt"),
     "drive letter": with_raw_name(b"C:outside.txt"),
     "folder": with_name("content/"),
@@ -210,12 +213,12 @@ def test_a_hostile_folder_is_refused(
     with zipfile.ZipFile(io.BytesIO(session_bundle)) as archive:
         archive.extractall(folder)
     if trick == "link to a file":
-        (folder / "checkpoint").rename(tmp_path / "checkpoint")
-        (folder / "checkpoint").symlink_to(tmp_path / "checkpoint")
+        (folder / "data" / "checkpoint").rename(tmp_path / "checkpoint")
+        (folder / "data" / "checkpoint").symlink_to(tmp_path / "checkpoint")
     elif trick == "link to a folder":
-        (folder / "content").symlink_to(tmp_path, target_is_directory=True)
+        (folder / "data" / "content").symlink_to(tmp_path, target_is_directory=True)
     elif trick == "pipe":
-        os.mkfifo(folder / "consistency.json")
+        os.mkfifo(folder / "data" / "consistency.json")
     else:
         (folder / "setup.exe").write_bytes(b"MZ")
 
@@ -225,7 +228,7 @@ def test_a_hostile_folder_is_refused(
 def test_deeply_nested_json_is_refused_and_does_not_exhaust_the_stack(
     bank: Bank, session_bundle: bytes, audit: Audit
 ) -> None:
-    files = {**unzip(session_bundle), "manifest.json": b'{"_":' + b"[" * 60_000 + b"]" * 60_000 + b"}"}
+    files = {**unzip(session_bundle), "data/bundle.json": b'{"_":' + b"[" * 60_000 + b"]" * 60_000 + b"}"}
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, data in files.items():
@@ -233,4 +236,28 @@ def test_deeply_nested_json_is_refused_and_does_not_exhaust_the_stack(
 
     result = audit(out.getvalue(), "--key", bank.log_vkey)
 
-    assert (result.code, "manifest.json: is malformed" in result.reasons) == (1, True)
+    assert (result.code, "data/bundle.json: is malformed" in result.reasons) == (1, True)
+
+
+@pytest.mark.parametrize("hidden", [b"x", b"\0" * 70_000])
+def test_bytes_behind_a_deflated_file_within_its_place_are_found(
+    bank: Bank, session_bundle: bytes, audit: Audit, hidden: bytes
+) -> None:
+    """A reader that stops where deflate ends never sees them; size and sum of the file are right."""
+    names = [zipfile.ZipInfo(name) for name in unzip(session_bundle)]
+    first = names[0].filename
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for info in names:
+            info.compress_type = zipfile.ZIP_DEFLATED if info.filename == first else zipfile.ZIP_STORED
+            archive.writestr(info, unzip(session_bundle)[info.filename])
+    data = out.getvalue()
+    second = data.index(LOCAL, 4)
+    changed = bytearray(shifted(data[:second] + hidden + data[second:], len(hidden), second))
+    for at in (changed.index(LOCAL) + 18, changed.index(CENTRAL) + 20):
+        struct.pack_into("<L", changed, at, struct.unpack_from("<L", changed, at)[0] + len(hidden))
+    assert unzip(bytes(changed)) == unzip(session_bundle), "zipfile sees nothing"
+
+    result = audit(bytes(changed), "--key", bank.log_vkey)
+
+    assert (result.code, f"{first}: cannot be read" in result.reasons) == (1, True), result.reasons

@@ -41,7 +41,11 @@ function wireInputs(take, say) {
     event.preventDefault();
     useKey();
   });
-  byId("file").addEventListener("change", (event) => takeAll([...event.target.files]));
+  byId("file").addEventListener("change", (event) => {
+    const files = [...event.target.files];
+    event.target.value = ""; // the same file can be chosen again
+    takeAll(files);
+  });
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
     document.body.classList.add("dropping");
