@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.export_selection import Asked, asked_of_views, selection_of
+from cli.export_selection import Asked, selection_at
 from cli.files import new_file
 from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, store_of
 from cli.output import count, emit, note, say, size
@@ -32,6 +32,9 @@ def export(
     query: Annotated[
         str | None, typer.Option(metavar="SELECT", help="SQL over the views, with a column record_id.")
     ] = None,
+    control: Annotated[
+        str | None, typer.Option(metavar="FRAMEWORK:CONTROL", help="Records that a control's tests look at.")
+    ] = None,
     since: Annotated[str | None, typer.Option("--from", help="Records at or after this time (UTC).")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Records before this time (UTC).")] = None,
     complete: Annotated[
@@ -44,6 +47,10 @@ def export(
     revocable: Annotated[
         bool, typer.Option("--revocable", help="With --with-content: sealed, until `evidence exports grant` opens it.")
     ] = False,
+    framework: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge its controls too; `none`: of none [default: all for a period, else none]."),
+    ] = None,
     at: Annotated[int | None, typer.Option(metavar="SIZE", help="As of an earlier published checkpoint.")] = None,
     pin: Annotated[Path | None, typer.Option(help="The auditor's pin: proves that the bundle continues it.")] = None,
     recipient: Annotated[
@@ -56,26 +63,27 @@ def export(
 ) -> None:
     """Export records with every proof up to the signed checkpoint, and a verifier, as one zip.
 
-    One of --session, --user, --model and --query; --from and --to narrow it, or select by themselves. A period shows
-    that no record of it is missing, the others do with --complete (a query cannot). Without --with-content no content
-    is in it. Writes an access record first; the export is recorded in the ledger.
+    One of --session, --user, --model, --query and --control; --from and --to narrow it, or select by themselves. A
+    period shows that no record of it is missing, the others do with --complete (a query or control cannot). Without
+    --with-content no content is in it. Writes an access record first; the export is recorded in the ledger.
     """
     from replay import catalog
     from reports.bundle import Order, export_bundle
     from reports.exports import Words
+    from reports.published import publish_all, read_published
     from reports.recipients import recipient_reference
 
-    asked = Asked(session, user or (), model, query, since, until)
+    asked = Asked(session, user or (), model, query, since, until, control)
     asked.check()
     check_content(with_content, revocable, purpose)
     held = pinned(pin)
     with store_of(config, store) as opened:
-        chosen = asked_of_views(opened, asked)
+        published = publish_all(opened) if at is None else read_published(opened, at)
         with catalog.opened(opened) as listed, new_file(out) as file:
-            selection: Selection = chosen or selection_of(opened, listed, asked)
+            selection = selection_at(opened, listed, asked, published)
             named = recipient_reference(opened, recipient) if recipient is not None else None
-            opened.publish()
-            order = Order(complete=complete, at=at, said=Words(purpose, asked.in_words(), recipient))
+            said = Words(purpose, asked.in_words(), recipient)
+            order = Order(complete=complete, at=at, frameworks=_frameworks(framework), said=said)
             receipt = access_receipt(opened, "export", purpose, selection, query)
             grant = content_grant(receipt, revocable) if with_content else None
             summary = export_bundle(
@@ -94,6 +102,10 @@ def export(
         emit("export", {"out": str(out), "recipient": named, **as_json(summary, grant)})
     else:
         print_summary(out, summary, grant)
+
+
+def _frameworks(named: list[str] | None) -> tuple[str, ...] | None:
+    return None if not named else () if named == ["none"] else tuple(named)
 
 
 def check_content(with_content: bool, revocable: bool, purpose: str) -> None:

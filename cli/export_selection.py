@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from ledger.store import Store
     from replay.catalog import Catalog
+    from reports.published import Published
     from reports.selection import QuerySelection, Selection
 
 
@@ -23,6 +24,7 @@ class Asked:
     query: str | None = None
     since: str | None = None
     until: str | None = None
+    control: str | None = None
 
     def check(self) -> None:
         """Raise UsageError unless one thing is selected."""
@@ -39,7 +41,8 @@ class Asked:
         return {name: value for name, value in given.items() if isinstance(value, str) and value}
 
     def _kinds(self) -> dict[str, Any]:
-        return {"session": self.session, "user": self.users, "model": self.model, "query": self.query}
+        named = {"session": self.session, "user": self.users, "model": self.model}
+        return {**named, "query": self.query, "control": self.control}
 
     def period(self) -> tuple[str | None, str | None]:
         """The period as RFC 3339 UTC. Raises UsageError."""
@@ -59,6 +62,18 @@ def asked_of_views(store: Store, asked: Asked) -> QuerySelection | None:
         return None
     start, end = asked.period()
     return chosen_by(store, asked.query, start, end)
+
+
+def selection_at(store: Store, listed: Catalog, asked: Asked, published: Published) -> Selection:
+    """The selection as of a checkpoint: what a query or a control chooses then. Raises as ``selection_of``."""
+    from reports.selection_query import chosen_at, chosen_for
+
+    start, end = asked.period()
+    if asked.query is not None:
+        return chosen_at(listed, published, asked.query, start, end)
+    if asked.control is not None:
+        return chosen_for(listed, published, asked.control, start, end)
+    return selection_of(store, listed, asked)
 
 
 def selection_of(store: Store, listed: Catalog, asked: Asked) -> Selection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,7 @@ _ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL"
 _LEAN: Final = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1"}
 """Else libraries reserve address space by the number of processors."""
 _PATIENCE: Final = 50.0
+_LENGTH: Final = struct.Struct(">Q")
 
 
 class Result(NamedTuple):
@@ -90,8 +92,19 @@ def connection(store: Store) -> Iterator[Views]:
 
 def run(guarded: Views, sql: str, parameters: Sequence[Any] = (), limit: int = 1000) -> Result:
     """One SELECT on the views. Raises StorageError where others hold the catalog for too long."""
-    _check(sql)
+    return run_all(guarded, [(sql, parameters)], limit)[0]
+
+
+def run_all(guarded: Views, queries: Sequence[tuple[str, Sequence[Any]]], limit: int = 1000) -> list[Result]:
+    """Several SELECTs with their parameters, one after the other in one process; all have an answer, or none has.
+
+    Raises as ``run`` does; ``where["number"]`` of the error is that of the query, where it is known.
+    """
+    for number, (sql, _) in enumerate(queries):
+        with _numbered(number):
+            _check(sql)
     limit = min(max(limit, 0), MAX_ROWS)
+    seconds = MAX_SECONDS * max(len(queries), 1)
     answer = _ask(
         {
             "bytes": MAX_BYTES,
@@ -99,23 +112,41 @@ def run(guarded: Views, sql: str, parameters: Sequence[Any] = (), limit: int = 1
             "headroom": HEADROOM,
             "limit": limit,
             "memory": MEMORY,
-            "parameters": list(parameters),
             "paths": guarded.paths,
             "patience": min(_PATIENCE, MAX_SECONDS),
-            "seconds": MAX_SECONDS,
-            "sql": sql,
+            "queries": [{"sql": sql, "parameters": list(parameters)} for sql, parameters in queries],
+            "seconds": seconds,
             "views": guarded.statements,
-        }
+        },
+        seconds,
     )
     if answer[:1] == b"-":
         _refuse(**json.loads(answer[1:]))
     if answer[:1] != b"+":
         raise QueryRefusedError("the query does not work: Out of Memory, or its process was ended")
-    table = pa.ipc.open_stream(memoryview(answer)[1:]).read_all()
-    return Result(table.slice(0, limit), table.num_rows > limit, guarded.left_out)
+    tables = list(_tables(memoryview(answer)[1:]))
+    return [Result(table.slice(0, limit), table.num_rows > limit, guarded.left_out) for table in tables]
 
 
-def _ask(request: dict[str, Any]) -> bytes:
+@contextmanager
+def _numbered(number: int) -> Iterator[None]:
+    """Errors say which of several queries they are about."""
+    try:
+        yield
+    except QueryRefusedError as error:
+        error.where["number"] = number
+        raise
+
+
+def _tables(answer: memoryview) -> Iterator[pa.Table]:
+    """The results of a worker's answer: the length of each, then an Arrow stream."""
+    while answer:
+        (length,) = _LENGTH.unpack_from(answer)
+        yield pa.ipc.open_stream(answer[_LENGTH.size : _LENGTH.size + length]).read_all()
+        answer = answer[_LENGTH.size + length :]
+
+
+def _ask(request: dict[str, Any], seconds: float) -> bytes:
     """What the worker answers; nothing, or half an answer, is no answer."""
     kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     try:
@@ -126,20 +157,20 @@ def _ask(request: dict[str, Any]) -> bytes:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=kept | _LEAN,
-            timeout=MAX_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise QueryRefusedError(f"the query was stopped after {MAX_SECONDS:.0f} seconds") from None
+        raise QueryRefusedError(f"the query was stopped after {seconds:.0f} seconds") from None
     return done.stdout if done.returncode == 0 else b""
 
 
-def _refuse(kind: str, message: str) -> None:
+def _refuse(kind: str, message: str, number: int | None = None) -> None:
     if kind == "catalog":
         raise StorageError(message, hint="Wait for it to end, or delete the cache folder.")
     if kind == "large":
-        raise QueryRefusedError(message, hint="Ask for fewer rows or columns.")
-    raise QueryRefusedError(message)
+        raise QueryRefusedError(message, hint="Ask for fewer rows or columns.", number=number)
+    raise QueryRefusedError(message, number=number)
 
 
 def _check(sql: str) -> None:

@@ -1,8 +1,9 @@
-"""The process that runs one guarded query: ``python -P -m replay.query_worker``, started by ``replay.query``.
+"""The process that runs guarded queries: ``python -P -m replay.query_worker``, started by ``replay.query``.
 
 It is a process of its own because DuckDB's memory limit does not count all that a query allocates: here the operating
-system holds the limit. The request comes as JSON on stdin, the answer goes to stdout: ``+`` and an Arrow IPC stream,
-or ``-`` and a JSON object with ``kind`` and ``message``. It imports no more than it needs: it is started each time.
+system holds the limit. The request comes as JSON on stdin, the answer goes to stdout: ``+`` and, of each query, the
+length of its result (u64, big-endian) and that as an Arrow IPC stream; or ``-`` and a JSON object with ``kind``,
+``message`` and the ``number`` of the query. It imports no more than it needs: it is started each time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO, Final
 
 import duckdb
@@ -36,6 +38,7 @@ class RefusedError(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+        self.number: int | None = None
 
 
 def main() -> None:
@@ -50,7 +53,7 @@ def main() -> None:
     try:
         _answer(request, out)
     except RefusedError as error:
-        out.write(b"-" + json.dumps({"kind": error.kind, "message": str(error)}).encode())
+        out.write(b"-" + _refusal(error))
     out.flush()
     # What DuckDB and Arrow would tidy up on leaving is of no use, and can fail where memory has run out.
     os._exit(0)
@@ -67,16 +70,41 @@ def _limit_memory(headroom: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _refusal(error: RefusedError) -> bytes:
+    said = {"kind": error.kind, "message": str(error)}
+    return json.dumps(said if error.number is None else {**said, "number": error.number}).encode()
+
+
 def _answer(request: Mapping[str, Any], out: BinaryIO) -> None:
-    """Run the query and write its rows, once all are there: a part of them would look like an answer."""
+    """Run the queries and write their rows, once all are there: a part of them would look like an answer."""
+    with _explained(), duckdb.connect(":memory:") as guarded:
+        _prepare(guarded, request)
+        answers = [_result(guarded, request, number) for number in range(len(request["queries"]))]
+        out.write(b"+")
+        for answer in answers:
+            out.write(len(answer).to_bytes(8, "big"))
+            out.write(answer)
+
+
+def _result(guarded: duckdb.DuckDBPyConnection, request: Mapping[str, Any], number: int) -> memoryview:
     try:
-        with duckdb.connect(":memory:") as guarded:
-            _prepare(guarded, request)
-            schema, batches = _read(guarded, request)
-            out.write(b"+")
-            with pa.ipc.new_stream(out, schema) as stream:
+        with _explained():
+            schema, batches = _read(guarded, request, request["queries"][number])
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, schema) as stream:
                 for batch in batches:
                     stream.write_batch(batch)
+            return memoryview(sink.getvalue())
+    except RefusedError as error:
+        error.number = number
+        raise
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What DuckDB, Arrow and the operating system refuse, as a reason in words."""
+    try:
+        yield
     except duckdb.PermissionException:
         raise RefusedError("outside", "the query reaches outside the views") from None
     except MemoryError:
@@ -113,11 +141,11 @@ def _attach(guarded: duckdb.DuckDBPyConnection, path: str, patience: float) -> N
             return
 
 
-def _read(guarded: duckdb.DuckDBPyConnection, request: Mapping[str, Any]) -> tuple[pa.Schema, Sequence[pa.RecordBatch]]:
+def _read(
+    guarded: duckdb.DuckDBPyConnection, request: Mapping[str, Any], query: Mapping[str, Any]
+) -> tuple[pa.Schema, Sequence[pa.RecordBatch]]:
     """A result as far as one row beyond the limit, its columns told apart by their names."""
-    reader = guarded.sql(request["sql"], params=request["parameters"]).to_arrow_reader(
-        min(request["limit"] + 1, _BATCH)
-    )
+    reader = guarded.sql(query["sql"], params=query["parameters"]).to_arrow_reader(min(request["limit"] + 1, _BATCH))
     names = _distinct(reader.schema.names)
     schema = pa.schema([field.with_name(name) for field, name in zip(reader.schema, names, strict=True)])
     return schema, [batch.rename_columns(names) for batch in _batches(reader, request["limit"], request["bytes"])]

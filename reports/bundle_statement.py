@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from ledger import canonical
 from ledger.history import Entry
 from replay.accesses import Access
-from reports import bundle_words
 from reports.bundle_content import ContentGrant
 from reports.bundle_plan import Plan
+from reports.standalone import verify
 
 if TYPE_CHECKING:
     from reports.bundle import ExportSummary
@@ -28,16 +28,14 @@ def statement(
 ) -> dict[str, Any]:
     """``bundle.json``. What the proofs do not bear out is the exporter's word."""
     checkpoint = plan.published.checkpoint
-    sort = {
-        "whole": plan.whole,
-        "evaluated": plan.selection.evaluated,
-        "content": content is not None,
-        "sampled": plan.sample is not None,
-    }
+    sampled, completeness = plan.sample is not None, "whole" if plan.whole else "shown"
+    proven, not_proven = verify.stated_words(completeness, content_word(content), sampled, plan.selection.kind)
+    if summary.contents.keys() - {"verified"}:
+        not_proven.append(verify.NOT_PROVEN["ended"])
     return {
         "_": TYPE,
         "checkpoint": _point(plan),
-        "completeness": "whole" if plan.whole else "shown",
+        "completeness": completeness,
         "content": content_word(content),
         "counts": {
             "complete_partitions": summary.complete_partitions,
@@ -49,10 +47,10 @@ def statement(
             "records": summary.records,
         },
         **({} if content is None or content.export is None else {"export": content.export}),
-        "not_proven": bundle_words.not_proven(**sort, ended=bool(summary.contents.keys() - {"verified"})),
+        "not_proven": not_proven,
         "origin": checkpoint.origin,
-        "proven": bundle_words.proven(**sort),
-        "sampled": plan.sample is not None,
+        "proven": proven,
+        "sampled": sampled,
         "selection": plan.selection.as_json(),
         "store": store,
     }

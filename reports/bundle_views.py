@@ -37,8 +37,7 @@ class Views:
         self._catalog = catalog
         self._plan = plan
         self._in_full = in_full
-        period = (plan.selection.start, plan.selection.end)
-        self._controls = controls.evaluate(catalog, frameworks, plan.published, period) if frameworks else None
+        self._controls = _judged(catalog, plan, frameworks) if frameworks else None
         self._tied = self._tie_out()
 
     def add_payload(self, writer: BundleWriter) -> None:
@@ -82,6 +81,13 @@ _CONTROLS: Final = {
     "controls.xlsx": "xlsx",
     "oscal-assessment-results.json": "oscal",
 }
+
+
+def _judged(catalog: Catalog, plan: Plan, frameworks: Sequence[str]) -> Report:
+    """The controls of frameworks, as of the bundle's checkpoint and for its period; of a control, that one."""
+    selection = plan.selection
+    only = (selection.control,) if isinstance(selection, ControlSelection) else ()
+    return controls.evaluate(catalog, frameworks, plan.published, (selection.start, selection.end), only)
 
 
 def _tests(report: Report) -> list[tuple[str, str, int]]:

@@ -28,7 +28,6 @@ from ledger.errors import (
     UnverifiableError,
     UsageError,
 )
-from ledger.history import Entry
 from ledger.revealed import Revealed
 from ledger.store import Store
 from replay.catalog import Catalog
@@ -121,12 +120,12 @@ def _signer(store: Store) -> notes.Signer:
 def _rows(catalog: Catalog, receipt: Receipt, item: Exported) -> Iterator[Revealed]:
     """Every row of the bundle as it can be opened now."""
     try:
-        listed: list[tuple[Entry, list[int]]] = list(rows_of(catalog.store, item))
+        listed = list(rows_of(catalog.store, item))
     except NotFoundError as error:
         raise GrantRefusedError(error.message, hint="Export it again.") from None
-    for entry, numbers in listed:
+    for entry, runs in listed:
         events = catalog.mirror.path(entry.value)
-        for rows in batches(numbers):
+        for rows in batches([row for run in runs for row in run]):
             yield from catalog.store.reveal(receipt, entry.value, rows, events)
 
 

@@ -67,11 +67,11 @@ def bundles_with(catalog: Catalog, references: Sequence[str]) -> list[HandedOut]
 def _held(store: Store, item: Exported, rows: Sequence[PersonRow]) -> int:
     """How many of the rows an export shows: those that it lists, else those of its selection that were there then."""
     try:
-        listed = {entry.index: runs for entry, runs in rows_of(store, item)}
+        listed = {entry.index: set(numbers) for entry, numbers in rows_of(store, item)}
     except NotFoundError:
         listed = None
     if listed is not None:
-        return sum(any(row.row in run for run in listed.get(row.entry, ())) for row in rows)
+        return sum(row.row in listed.get(row.entry, ()) for row in rows)
     before = [row for row in rows if row.entry < item.checkpoint_size]
     selection = stated(item.selection)
     if selection is None:

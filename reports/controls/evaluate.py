@@ -11,7 +11,7 @@ from replay import snapshot
 from replay.catalog import Catalog
 from reports.controls import library, wording
 from reports.controls.library import Library
-from reports.controls.questions import Answer, Asked, Moment, applies, ask_all
+from reports.controls.questions import Answer, Asked, Moment, applies, ask_all, records_of
 from reports.controls.schema import ControlSpec, Framework, TestUse
 from reports.document import (
     AsOf,
@@ -70,6 +70,22 @@ def evaluate(
         framework.name: [judge.control(framework, spec) for spec in specs[framework.name]] for framework in chosen
     }
     return _report(chosen, judged, stated, moment, left_out)
+
+
+def record_ids(
+    catalog: Catalog,
+    framework: str,
+    control: str,
+    published: Published,
+    period: tuple[str | None, str | None] = (None, None),
+) -> set[str]:
+    """The ids of the records that the tests of one control look at. Raises as ``evaluate`` does."""
+    known = library.load(catalog.store.settings.frameworks)
+    stated = as_of(catalog.store, published)
+    specs = library.chosen(known.framework(framework), [control])
+    asked = list({_asked(known, use): None for spec in specs for use in spec.tests})
+    with snapshot.at(catalog, stated.size) as views:
+        return records_of(views, asked, Moment(stated.time, *period))
 
 
 def _asked(known: Library, use: TestUse) -> Asked:

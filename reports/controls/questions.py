@@ -9,20 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final, NamedTuple
 
 from ledger.errors import ConfigError, QueryRefusedError
-from replay.query import Result, Views, run
+from replay.query import MAX_ROWS, Result, Views, run_all
 from reports.controls.schema import ControlTest, NotApplicable, Value
 from reports.document import Cell, Column, Kind
 
 SHOWN: Final = 200
 """Exceptions of one test that a report lists; all are counted."""
-_AT_ONCE: Final = 2
-"""Queries that run side by side: each is a process of its own, with its own memory."""
 
 
 @dataclass(frozen=True)
@@ -56,40 +53,55 @@ class Answer(NamedTuple):
 
 def ask_all(views: Views, asked: Sequence[Asked], moment: Moment) -> dict[Asked, Answer]:
     """The answer to each. Raises QueryRefusedError or ConfigError naming test and reason where one does not work."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip(asked, pool.map(lambda one: _ask(views, one, moment), asked), strict=True))
+    queries = [_query(one, moment) for one in asked]
+    results = _run(views, queries, [f"test {one.name}" for one in asked])
+    bodies = (_body(one, moment) for one in asked)
+    return {one: _answer(one, body, result) for one, body, result in zip(asked, bodies, results, strict=True)}
 
 
 def applies(views: Views, rules: Sequence[NotApplicable], moment: Moment) -> list[bool]:
     """Of each rule whether its control applies. Raises QueryRefusedError."""
-    if not rules:
-        return []
-    columns = ", ".join(f"(\n{rule.when}\n) AS rule_{number}" for number, rule in enumerate(rules))
-    sql = f"WITH {_given(moment, ())}\nSELECT {columns}"
-    (row,) = _run(views, sql, "not_applicable").rows()
-    return [not value for value in row]
+    given = _given(moment, ())
+    queries = [f"WITH {given}\nSELECT (\n{rule.when}\n) AS rule" for rule in rules]
+    results = _run(views, queries, [f"not_applicable: {rule.why}" for rule in rules])
+    return [not result.rows()[0][0] for result in results]
 
 
-def _ask(views: Views, asked: Asked, moment: Moment) -> Answer:
-    test = asked.test
-    body = _body(asked, moment)
-    extra = [f"(\n{need.query}\n)" for need in test.needs]
-    extra.append(f"(SELECT to_json(f)::VARCHAR FROM (\n{test.facts}\n) f LIMIT 1)" if test.facts else "NULL")
-    counts = ["(SELECT count(*) FROM population)", "(SELECT count(*) FROM exceptions)", *extra]
-    sql = (
-        f"{body}\nSELECT {', '.join(f'{column} AS _{number}' for number, column in enumerate(counts))}, e.*\n"
-        f"FROM (SELECT 1) LEFT JOIN (\n{_listed(SHOWN)}\n) e ON true"
-    )
-    result = _run(views, sql, f"test {test.name}")
-    rows = result.rows()
-    population, exceptions, *needed, facts = rows[0][: len(counts)]
-    names = result.table.column_names[len(counts) :]
+def records_of(views: Views, asked: Sequence[Asked], moment: Moment) -> set[str]:
+    """The ids of all records that tests look at, and of the approvals that these rest on.
+
+    Raises QueryRefusedError where there are more than a query gives.
+    """
+    named = "unnest([to_json(p)->>'$.record_id', to_json(p)->>'$.approval_record']) AS record_id FROM"
+    queries = [f"{_body(one, moment)}\nSELECT {named} population p UNION SELECT {named} exceptions p" for one in asked]
+    results = run_all(views, [(sql, ()) for sql in queries], limit=MAX_ROWS) if queries else []
+    if any(result.more for result in results):
+        raise QueryRefusedError(f"the control looks at more than {MAX_ROWS:,} records", hint="Name a shorter period.")
+    return {record for result in results for (record,) in result.rows() if record is not None}
+
+
+def _query(asked: Asked, moment: Moment) -> str:
+    """How many there are, how many exceptions, what is needed, facts; and beside them, row by row, the exceptions."""
+    listed = ", ".join(f"{column} AS _{number}" for number, column in enumerate(_counts(asked.test)))
+    return f"{_body(asked, moment)}\nSELECT {listed}, e.*\nFROM (SELECT 1) LEFT JOIN (\n{_listed(SHOWN)}\n) e ON true"
+
+
+def _counts(test: ControlTest) -> list[str]:
+    facts = f"(SELECT to_json(f)::VARCHAR FROM (\n{test.facts}\n) f LIMIT 1)" if test.facts else "NULL"
+    needs = [f"(\n{need.query}\n)" for need in test.needs]
+    return ["(SELECT count(*) FROM population)", "(SELECT count(*) FROM exceptions)", *needs, facts]
+
+
+def _answer(asked: Asked, body: str, result: Result) -> Answer:
+    test, rows, counted = asked.test, result.rows(), len(asked.test.needs) + 3
+    population, exceptions, *needed, facts = rows[0][:counted]
+    names = result.table.column_names[counted:]
     _check_columns(test, names)
     return Answer(
         population,
         exceptions,
-        tuple(Column(name.replace("_", " "), _kind(name, result, len(counts) + at)) for at, name in enumerate(names)),
-        tuple(tuple(map(_cell, row[len(counts) :])) for row in rows) if exceptions else (),
+        tuple(Column(name.replace("_", " "), _kind(name, result, counted + at)) for at, name in enumerate(names)),
+        tuple(tuple(map(_cell, row[counted:])) for row in rows) if exceptions else (),
         tuple(need.what for need, found in zip(test.needs, needed, strict=True) if not found),
         tuple((name.replace("_", " "), _cell(value)) for name, value in json.loads(facts or "{}").items()),
         f"{body}\n{_listed()}",
@@ -131,10 +143,15 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _run(views: Views, sql: str, what: str) -> Result:
+def _run(views: Views, queries: Sequence[str], named: Sequence[str]) -> list[Result]:
+    """The results of queries; ``named``: what each is, for an error."""
+    if not queries:
+        return []
     try:
-        return run(views, sql, limit=SHOWN + 1)
+        return run_all(views, [(sql, ()) for sql in queries], limit=SHOWN + 1)
     except QueryRefusedError as error:
+        number = error.where.get("number")
+        what = named[number] if isinstance(number, int) else "the tests"
         raise QueryRefusedError(f"{what}: {error.message}", hint="See docs/CONTROLS.md and docs/QUERY.md.") from None
 
 

@@ -73,6 +73,8 @@ def _reason(spec: ControlSpec, verdict: Verdict, missing: list[str]) -> str:
     rest = [] if spec.missing is None else [f"Missing: {spec.missing}"]
     if not spec.tests:
         return " ".join(["This store holds nothing that speaks to it.", *rest])
+    if not missing and not rest:
+        return "Nothing of what its tests look at is here."
     if not missing:
         return " ".join(["What the tests below look for is here, but that is a part of what it asks.", *rest])
     return " ".join([spec.wording.not_evidenced or "Not all that its tests look for is here.", *missing, *rest])

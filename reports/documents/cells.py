@@ -41,6 +41,11 @@ def text(cell: Cell, kind: Kind = "text") -> str:
     return f"{found[1]} {found[2]}" if found else visible(cell)
 
 
+def fact(value: Cell) -> str:
+    """A value beside its label: times and numbers as in columns of their kind."""
+    return text(value, "time" if isinstance(value, str) else "number")
+
+
 def _number(value: int | float, kind: Kind) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return "not a number"

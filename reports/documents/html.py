@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
-import markupsafe
 
-from reports.document import Cell, Chart, Report, Table
+from reports.document import Cell, Report, Table
 from reports.documents import charts, outline
-from reports.documents.cells import shown, text
+from reports.documents.cells import fact, shown, text
 
 STYLESHEET: Final = Path(__file__).parent / "report.css"
 """The style of page and fragment; whoever shows a fragment brings it along."""
@@ -34,9 +33,8 @@ def page(report: Report) -> bytes:
     """The report as a page that needs nothing else: its policy lets nothing in but its own style."""
     style = STYLESHEET.read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    body = markupsafe.Markup(fragment(report, 1))  # noqa: S704  # made by the template, which escapes
     template = _environment().get_template("page.html.j2")
-    return template.render(title=report.title, style=style, digest=digest, body=body).encode()
+    return template.render(title=report.title, style=style, digest=digest, body=fragment(report, 1)).encode()
 
 
 def _values(report: Report) -> dict[str, Any]:
@@ -51,7 +49,7 @@ def _values(report: Report) -> dict[str, Any]:
         "exceptions": outline.exceptions,
         "rows": _rows,
         "below": _below,
-        "svg": _svg,
+        "svg": charts.svg,
         "left_out": charts.left_out,
         "kind": _kind,
         "slug": lambda verdict: verdict.replace(" ", "-"),
@@ -69,7 +67,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cell": text, "group": lambda number: f"{number:,}"}
+    environment.filters |= {"cell": text, "fact": fact, "group": lambda number: f"{number:,}"}
     return environment
 
 
@@ -93,7 +91,3 @@ def _below(table: Table) -> str | None:
         return None
     kept = "; XLSX, CSV and JSON have more" if len(table.rows) > there else ""
     return f"The first {there:,} of {all_rows:,} rows{kept}."
-
-
-def _svg(chart: Chart) -> markupsafe.Markup:
-    return markupsafe.Markup(charts.svg(chart))  # noqa: S704  # reduced to drawing elements; its text is escaped

@@ -17,14 +17,14 @@ import typst
 
 from reports.document import Cell, Chart, Column, Control, Facts, Kind, Report, Table, TestResult, Text
 from reports.documents import charts, outline
-from reports.documents.cells import printed, shortened, text
+from reports.documents.cells import fact, printed, shortened, text
 from reports.documents.setting import PARAGRAPH, Lines, is_whole, layout, lines_of
 
 STANDARDS: Final = ("a-2a", "ua-1")
 TEMPLATE: Final = Path(__file__).parent / "report.typ"
 _CELL: Final = 600
 """Characters of a cell that are shown; XLSX and CSV have more."""
-_LABEL: Final = 60
+_LABEL: Final = 120
 """Characters of a label or heading of a column."""
 _MANY: Final = 20
 """Controls beyond which the table of contents leaves them to the table of controls."""
@@ -61,20 +61,21 @@ def _values(report: Report) -> dict[str, Any]:
     drawing = _Drawing(outline.queries(report))
     found = outline.controls(report)
     as_of = report.as_of
-    facts: list[tuple[str, Cell, Kind]] = [
-        ("Log", as_of.origin, "text"),
-        ("Checkpoint", f"size {as_of.size:,}", "text"),
-        ("Root", as_of.root, "code"),
-        ("As of", f"{text(as_of.time, 'time')} (UTC): when the last entry under this checkpoint was committed", "text"),
-        *((label, value, "time") for label, value in report.parameters),
+    time = text(as_of.time, "time")
+    facts = [
+        _fact("Log", as_of.origin),
+        _fact("Checkpoint", f"size {as_of.size:,}"),
+        _fact("Root", as_of.root, "code"),
+        _fact("As of", f"{time} (UTC): when the last entry under this checkpoint was committed. All times are UTC."),
+        *(_fact(label, value) for label, value in report.parameters),
     ]
     return {
         "title": {"plain": printed(report.title)[:200] or report.name, "lines": lines_of(report.title)},
         "footer": lines_of(
             f"{as_of.origin} \u2022 checkpoint {as_of.size:,} \u2022 root {as_of.root[:16]}\u2026 \u2022 "
-            f"as of {text(as_of.time, 'time')} UTC"
+            f"as of {time} UTC"
         ),
-        "facts": [_fact(label, value, kind) for label, value, kind in facts],
+        "facts": facts,
         "not-proven": [lines_of(words) for words in report.not_proven],
         "controls": drawing.table(_glance(found)) if found else None,
         "verdicts": [{"name": name, "number": number} for name, number in outline.verdicts(report).items()],
@@ -112,7 +113,7 @@ class _Drawing:
             },
             Facts: lambda block, _: {
                 "type": "facts",
-                "items": [_fact(label, value, "time") for label, value in block.items],
+                "items": [_fact(label, value) for label, value in block.items],
             },
             Table: lambda block, _: {"type": "table", **self.table(block)},
             Chart: lambda block, _: {"type": "chart", **_chart(block)},
@@ -211,10 +212,10 @@ def _chart(chart: Chart) -> dict[str, Any]:
     }
 
 
-def _fact(label: str, value: Cell, kind: Kind) -> dict[str, Any]:
+def _fact(label: str, value: Cell, kind: Kind = "text") -> dict[str, Any]:
     return {
         "label": lines_of(shortened(label, _LABEL)),
-        "value": lines_of(shortened(text(value, kind), _CELL)),
+        "value": lines_of(shortened(fact(value), _CELL)),
         "kind": kind,
     }
 

@@ -1936,7 +1936,9 @@ def _check_proofs(bundle: Bundle, stated: dict[str, Any], checkpoint: Checkpoint
     elif found:
         result.guard(STATEMENT, _check_records, bundle, stated, checkpoint, entries, extras, result)
     result.guard(STATEMENT, _check_claims, stated, entries, result)
-    if stated["_"] == BUNDLE or ATTESTATION in bundle.sizes:
+    if stated["_"] == BUNDLE and ATTESTATION not in bundle.sizes:
+        result.add(TAMPERED, ATTESTATION, "is missing from the bundle: nobody vouches for the files as a whole")
+    elif ATTESTATION in bundle.sizes:
         result.guard(ATTESTATION, check_attestation, bundle, stated, entries, result)
 
 

@@ -337,12 +337,12 @@ def test_reconstruct_gives_the_file_back(damaged: Any, logs: Path, tmp_path: Pat
 def test_an_exported_bundle_verifies(damaged: Any, tmp_path: Path) -> None:
     bundle, key = tmp_path / "bundle.zip", damaged.private / "log.vkey"
 
-    made = damaged("export", "--session", SESSION, "--with-content", "-o", bundle, "--json").json
+    made = damaged("export", "--session", SESSION, "--with-content", "--purpose", "test", "-o", bundle, "--json").json
     checked = damaged("verify-bundle", bundle, "--key", key, "--json").json
 
     assert (made["schema"], made["records"]) == ("evidence/export/1", 17)
     assert made["sha256"] == hashlib.sha256(bundle.read_bytes()).hexdigest()
-    assert (checked["schema"], checked["verdict"]) == ("evidence/verify-bundle/1", "intact")
+    assert (checked["schema"], checked["verdict"]) == ("evidence/verify-bundle/2", "intact")
     bundle.write_bytes(bundle.read_bytes()[:-40])
     assert damaged("verify-bundle", bundle, "--key", key, ends_with=None).code not in (0, 70)
 

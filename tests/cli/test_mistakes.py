@@ -212,7 +212,8 @@ def test_without_an_access_record_nothing_is_shown(damaged: Any) -> None:
     config = damaged.folder / "evidence.toml"
     config.write_text(config.read_text().replace('spool = "evidence-private/spool"', 'spool = "evidence.toml/spool"'))
 
-    for command in (("replay", SESSION), ("export", "--session", SESSION, "--with-content", "-o", "b.zip")):
+    exported = ("export", "--session", SESSION, "--with-content", "--purpose", "x", "-o", "b.zip")
+    for command in (("replay", SESSION), exported):
         done = damaged(*command, ends_with=19)
         assert (done.out, "the spool" in done.err) == ("", True)
     assert not (damaged.folder / "b.zip").exists()

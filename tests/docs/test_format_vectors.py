@@ -43,12 +43,14 @@ from ledger.keyring import tables
 from ledger.keyring.identifiers import Identifier, normalise
 from ledger.keytree import KeyTree, child
 from ledger.partition_reader import PartitionReader
+from ledger.proofs import parse_proof
 from ledger.settings import load
 from ledger.spool import Frame, read_frames
 from ledger.store import Store
+from replay import access
 from replay.catalog import opened as opened_catalog
 from reports import attestation, grants, sample_files, sampling, sealed_content
-from reports.bundle import export_bundle
+from reports.bundle import ContentGrant, export_bundle
 from reports.dsar import clocks, requests, statements
 from reports.dsar import plan as plans
 from reports.selection import period
@@ -446,7 +448,11 @@ def export(store: Store, folder: Path) -> None:
     """A bundle of everything, which leaves an entry in the ledger."""
     store.publish()
     with opened_catalog(store) as catalog, (folder / "bundle.zip").open("wb") as out:
-        export_bundle(store, catalog, period("2026-01-01T00:00:00Z", None), content=None, out=out)
+        access.record(store, "export", "test", {})
+        store.close_spool()
+        store.seal()
+        grant = ContentGrant(access.record(store, "export", "test", {}))
+        export_bundle(store, catalog, period("2026-01-01T00:00:00Z", None), content=grant, out=out)
 
 
 def test_a_real_bundle_holds_nothing_undocumented(tmp_path: Path) -> None:
@@ -455,16 +461,18 @@ def test_a_real_bundle_holds_nothing_undocumented(tmp_path: Path) -> None:
         Pipeline(store).run([str(ROOT / "sample_data" / "logs")])
         export(store, tmp_path)
     with zipfile.ZipFile(tmp_path / "bundle.zip") as archive:
-        names = {re.sub(r"/\d+/", "/<N>/", name) for name in archive.namelist()}
-        found = keys_of(json.loads(archive.read("manifest.json")))
+        names = {re.sub(r"/\d+\.", "/<N>.", name.removeprefix("data/")) for name in archive.namelist()}
+        found = keys_of(json.loads(archive.read("data/bundle.json")))
         for name in archive.namelist():
-            if name.endswith(("proof.json", "entries.jsonl")):
+            if name.endswith(".jsonl") and "/context" not in name and "/records" not in name:
                 for line in archive.read(name).splitlines():
                     found |= keys_of(json.loads(line))
+            if name.endswith(".tlog-proof"):
+                found |= keys_of(json.loads(parse_proof(archive.read(name)).extra or b"{}"))
 
-    assert {"selection", "complete_partitions", "ranges", "seq"} <= found
+    assert {"selection", "complete_partitions", "ranges", "seq", "row_key", "verbatim", "purpose"} <= found
     assert found - WORDS == set()
-    assert names - WORDS == set()
+    assert names - WORDS - {"tagmanifest-sha256.txt"} == set()
 
 
 def test_a_real_store_holds_nothing_undocumented(tmp_path: Path) -> None:

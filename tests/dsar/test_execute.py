@@ -244,18 +244,20 @@ def entry_without(kind: str) -> Callable[[dict[str, bytes]], None]:
     def change(files: dict[str, bytes]) -> None:
         import base64
 
-        lines = files["entries.jsonl"].splitlines(keepends=True)
+        lines = files["data/entries.jsonl"].splitlines(keepends=True)
         kept = [line for line in lines if f'"{kind}"'.encode() not in base64.b64decode(json.loads(line)["entry"])]
         assert len(kept) < len(lines)
-        files["entries.jsonl"] = b"".join(kept)
+        files["data/entries.jsonl"] = b"".join(kept)
+        for line in set(lines) - set(kept):
+            del files[f"data/proofs/{json.loads(line)['index']}.tlog-proof"]
 
     return change
 
 
 def replaced(name: str, old: bytes, new: bytes) -> Callable[[dict[str, bytes]], None]:
     def change(files: dict[str, bytes]) -> None:
-        assert old in files[name]
-        files[name] = files[name].replace(old, new, 1)
+        assert old in files[f"data/{name}"]
+        files[f"data/{name}"] = files[f"data/{name}"].replace(old, new, 1)
 
     return change
 
@@ -276,10 +278,10 @@ FORGERIES = {
 def test_a_forged_certificate_does_not_pass(certificate: Certified, office: Any, tmp_path: Path, forgery: str) -> None:
     files = unzip(certificate[0])
     if forgery == "another time before":
-        size = files["before"].split(b"\n")[1]
+        size = files["data/before"].split(b"\n")[1]
         FORGERIES[forgery] = replaced("before", b"\n" + size + b"\n", b"\n" + str(int(size) - 1).encode() + b"\n")
     FORGERIES[forgery](files)
-    lines = files["entries.jsonl"].count(b"\n")
+    lines = files["data/entries.jsonl"].count(b"\n")
     result = check(rezip(fix_up(files, counts={"entries": lines})), office, tmp_path)
     assert (result.verdict, result.exit_code) == ("tampered", 1), result.findings
 

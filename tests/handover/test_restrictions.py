@@ -96,8 +96,8 @@ def test_an_export_withholds_content_and_keeps_lines(office: Office) -> None:
     bundle = out.getvalue()
     with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
         names = archive.namelist()
-        contents = b"".join(archive.read(name) for name in names if name.startswith("content/"))
-        lines = b"".join(archive.read(name) for name in names if name.endswith("lines.ndjson"))
+        contents = b"".join(archive.read(name) for name in names if name.startswith("data/content/"))
+        lines = b"".join(archive.read(name) for name in names if name == "data/records.jsonl")
     assert b"Hello, I am Ben." in contents
     assert b"What is my limit?" not in contents
     assert b'"a-1"' in lines
