@@ -3,8 +3,9 @@
 Usage: python tests/bench/bench.py [--events N[,N]] [--shapes single,history] [--quick] [--runs N] [--keep FOLDER]
 
 Plain is what one would do without evidence: DuckDB copies the same file to one Parquet file (zstd) with two threads
-and default settings, hashlib hashes the same objects, DuckDB reads a session from that Parquet file. Runs of both
-sides take turns; ratios are medians over pairs of runs. Everything measured runs in processes of its own.
+and default settings, hashlib hashes the same objects, DuckDB reads a session from that Parquet file; zipfile packs the
+same lines with their SHA-256, hashlib and json read them again. Runs of both sides take turns; ratios are medians over
+pairs of runs. Everything measured runs in processes of its own.
 
 By default 100,000 and 1,000,000 events: half an hour, and 16 GB of disk for the largest log. ``--quick``: a minute.
 """
@@ -33,9 +34,10 @@ from ledger.create import create
 from ledger.errors import EvidenceError
 
 if TYPE_CHECKING:
-    from tests.bench import figures, processes
+    from tests.bench import bundles, figures, processes
     from tests.bench.figures import Row
 else:  # run as a script, Python looks for modules in this folder; "tests" is no package
+    import bundles
     import figures
     import processes
     from figures import Row
@@ -223,7 +225,7 @@ def machine() -> list[str]:
     packages = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "pyarrow", "cryptography", "zstandard"))
     cores = f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {platform.system()}"
     return [
-        f"{cores}, Python {platform.python_version()}, {packages}",
+        f"{cores}, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}, {packages}",
         speed(),
         "ours and plain: medians; ratio: median of the ratios of pairs of runs, which take turns",
         "peak memory: sum of PSS of all processes, sampled every 50 ms in a run that is not timed",
@@ -274,10 +276,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             benches = list(measured(given, (given.keep or Path(scratch)).resolve()))
-            rows = [row for bench in benches for row in bench.rows] + [help_row(given.evidence.split())]
+            audited, said = bundles.measure(
+                min(bundles.RECORDS, max(given.events)), given.runs or RUNS, Path(scratch), given.evidence.split()
+            )
+            rows = [*(row for bench in benches for row in bench.rows), *audited, help_row(given.evidence.split())]
         except (processes.FailedError, EvidenceError) as error:
             sys.exit(f"bench: {error}")
-    notes = [*machine(), *(note for bench in benches for note in bench.notes)]
+    notes = [*machine(), *(note for bench in benches for note in bench.notes), *said]
     if given.json:
         print(json.dumps({"rows": [row.as_json() for row in rows], "notes": notes}, indent=1))
         return

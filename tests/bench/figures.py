@@ -62,6 +62,12 @@ def goals(shape: str) -> dict[str, Goal]:
 
 
 HELP = Goal(0.4, None, False, "s")
+EXPORT = Goal(60.0, None, False, "s")
+EXPORT_MEMORY = Goal(1.0, None, False, "GiB")
+VERIFY = Goal(50e3, None, True, "records/s")
+PAGE = Goal(10.0, None, False, "s")
+BLOCK = Goal(200.0, None, False, "ms")
+PDF = Goal(10.0, None, False, "s")
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ledger import canonical, notes
+from ledger import notes
 from ledger.checkpoints import Checkpoint, parse_checkpoint
-from ledger.store import Store
 from ledger.verify.pin import Pin
 from replay import access, catalog
 from reports import holds
@@ -19,7 +18,6 @@ from reports.sampling import SamplingRequest, Seed
 from reports.selection import (
     ModelSelection,
     PeriodSelection,
-    QuerySelection,
     Selection,
     SessionSelection,
     SubjectSelection,
@@ -74,7 +72,7 @@ class Audited(NamedTuple):
                 yield f"{name}, {content}", self.export(selection, content, BARE, pinned=content != "none")
             if selection.evaluated:
                 yield f"{name}, complete", self.export(selection, "disclosed", Order(complete=True, frameworks=()))
-            for size, field in ((1, None), (2, "session"), (3, "kind"), (1000, "status")):
+            for size, field in ((1, None), (2, "model_ref.version"), (3, "kind"), (1000, "status")):
                 request = SamplingRequest(Seed("nonce", f"{name} {size}"), size, field)
                 content = "disclosed" if size == 3 else "none"
                 yield (
@@ -103,7 +101,7 @@ FRAMED = Order(frameworks=(FRAMEWORK,))
 
 
 def make_audited(folder: Path) -> Audited:
-    """Three customers over three days; one is erased, one is held, somebody looked, and an auditor took a checkpoint."""
+    """Three customers over three days; one is erased, one is held, somebody looked, an auditor took a checkpoint."""
     installation = make_installation(folder)
     for number, day in enumerate(DAYS):
         lines = [line for person in PEOPLE for line in _turns(person, day, f"1.4.{number}")]

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.bench.auditing import CHROMIUM
+
 BENCH = Path(__file__).resolve().parents[1] / "bench" / "bench.py"
 FIGURES = [
     "ingest",
@@ -26,6 +28,8 @@ FIGURES = [
     "erase a person, p50",
     "erase a person, against 10,000 events",
 ]
+BUNDLE = ["export, with proofs", "export, peak memory", "verify.py", "PDF, 30 pages"]
+PAGE = ["report.html, verdict", "report.html, longest block"] if CHROMIUM else []
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 
@@ -43,6 +47,7 @@ def test_every_figure_of_both_shapes_is_in_the_table(tmp_path: Path) -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if line[:1] == "|"]
     assert rows[0] == ["workload", "what", "ours", "plain", "ratio", "reach", "try", "met?"]
     expected = [(f"{shape}, 500 events", what) for shape in ("single", "history") for what in FIGURES]
+    expected += [("bundle, 500 records", what) for what in BUNDLE + PAGE]
     assert [(row[0], row[1]) for row in rows[2:]] == [*expected, ("", "evidence --help, more than Python")]
     assert {row[7] for row in rows[2:]} <= {"try", "reach", "no", "—"}
     assert "distinct content" in printed
@@ -55,7 +60,7 @@ def test_every_figure_of_both_shapes_is_in_the_table(tmp_path: Path) -> None:
 def test_figures_are_measured_and_come_as_json_too() -> None:
     printed: dict[str, Any] = json.loads(bench("--shapes", "single", "--json"))
     rows = {row["what"]: row for row in printed["rows"]}
-    assert list(rows)[:-1] == FIGURES
+    assert list(rows)[:-1] == FIGURES + BUNDLE + PAGE
     assert all(row["judged"] > 0 for what, row in rows.items() if what in FIGURES)
     goal = rows["ingest"]["goal"]
     assert (goal["reach"], goal["attempt"], goal["at_least"]) == (0.3, 0.5, True)
