@@ -342,7 +342,7 @@ def test_an_exported_bundle_verifies(damaged: Any, tmp_path: Path) -> None:
 
     assert (made["schema"], made["records"]) == ("evidence/export/1", 17)
     assert made["sha256"] == hashlib.sha256(bundle.read_bytes()).hexdigest()
-    assert (checked["schema"], checked["verdict"]) == ("evidence/verify-bundle/1", "intact")
+    assert (checked["schema"], checked["verdict"]) == ("evidence/verify-bundle/2", "intact")
     bundle.write_bytes(bundle.read_bytes()[:-40])
     assert damaged("verify-bundle", bundle, "--key", key, ends_with=None).code not in (0, 70)
 

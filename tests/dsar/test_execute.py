@@ -244,10 +244,12 @@ def entry_without(kind: str) -> Callable[[dict[str, bytes]], None]:
     def change(files: dict[str, bytes]) -> None:
         import base64
 
-        lines = files["entries.jsonl"].splitlines(keepends=True)
+        lines = files["data/entries.jsonl"].splitlines(keepends=True)
         kept = [line for line in lines if f'"{kind}"'.encode() not in base64.b64decode(json.loads(line)["entry"])]
         assert len(kept) < len(lines)
-        files["entries.jsonl"] = b"".join(kept)
+        files["data/entries.jsonl"] = b"".join(kept)
+        for line in set(lines) - set(kept):
+            del files[f"data/proofs/{json.loads(line)['index']}.tlog-proof"]
 
     return change
 
@@ -261,14 +263,14 @@ def replaced(name: str, old: bytes, new: bytes) -> Callable[[dict[str, bytes]], 
 
 
 FORGERIES = {
-    "another number of records": replaced("certificate", b'"records":2', b'"records":3'),
-    "another plan": replaced("plan.json", b'"outcome":"erase"', b'"outcome":"keep"'),
+    "another number of records": replaced("data/certificate", b'"records":2', b'"records":3'),
+    "another plan": replaced("data/plan.json", b'"outcome":"erase"', b'"outcome":"keep"'),
     "no erasure": entry_without("erasure"),
     "no redaction": entry_without("reseal"),
     "no approval": entry_without("approved"),
     "no key entries": entry_without("approver"),
-    "another time before": replaced("before", b"\n6\n", b"\n5\n"),
-    "a signature less": replaced("certificate", "\N{EM DASH}".encode(), b"-"),
+    "another time before": replaced("data/before", b"\n6\n", b"\n5\n"),
+    "a signature less": replaced("data/certificate", "\N{EM DASH}".encode(), b"-"),
 }
 
 
@@ -276,10 +278,10 @@ FORGERIES = {
 def test_a_forged_certificate_does_not_pass(certificate: Certified, office: Any, tmp_path: Path, forgery: str) -> None:
     files = unzip(certificate[0])
     if forgery == "another time before":
-        size = files["before"].split(b"\n")[1]
-        FORGERIES[forgery] = replaced("before", b"\n" + size + b"\n", b"\n" + str(int(size) - 1).encode() + b"\n")
+        size = files["data/before"].split(b"\n")[1]
+        FORGERIES[forgery] = replaced("data/before", b"\n" + size + b"\n", b"\n" + str(int(size) - 1).encode() + b"\n")
     FORGERIES[forgery](files)
-    lines = files["entries.jsonl"].count(b"\n")
+    lines = files["data/entries.jsonl"].count(b"\n")
     result = check(rezip(fix_up(files, counts={"entries": lines})), office, tmp_path)
     assert (result.verdict, result.exit_code) == ("tampered", 1), result.findings
 
