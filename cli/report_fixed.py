@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from cli.groups import Subcommand
-from cli.options import ConfigOption, JsonOption, StoreOption, store_of
+from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, store_of
 from cli.report_output import FileOption, FormatOption, FromOption, OutOption, ToOption, finish
 
 if TYPE_CHECKING:
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 def lineage(
     since: FromOption = None,
     until: ToOption = None,
+    results: Annotated[
+        bool, typer.Option("--results", help="Open evaluations for what they found; writes an access record.")
+    ] = False,
+    purpose: PurposeOption = "not stated",
     fmt: FormatOption = None,
     out: OutOption = None,
     into_store: FileOption = False,
@@ -31,12 +37,20 @@ def lineage(
 ) -> None:
     """Which model version was in force when: approved by whom, evaluated, trained on what, rolled back, and its calls.
 
-    With --from and --to: what was in force, and called, in that time.
+    With --from and --to: what was in force, and called, in that time. What evaluations found is content: --results
+    opens it, which is recorded, and such a report cannot be put into the store.
     """
+    from functools import partial
+
+    from ledger.errors import UsageError
+    from replay import access
     from reports.fixed.lineage import model_lineage
 
+    if results and into_store:
+        raise UsageError("results are content, and a report in the store holds none", hint="Leave out --results.")
     with store_of(config, store) as opened:
-        report = _made(opened, model_lineage, since, until)
+        receipt = access.record(opened, "report lineage", purpose, {"shown": "evaluations"}) if results else None
+        report = _made(opened, partial(model_lineage, receipt=receipt), since, until)
         finish(opened, report, fmt, out, into_store=into_store, json=json)
 
 

@@ -141,9 +141,9 @@ def _events(rows: Sequence[Row], lineage: Lineage) -> Iterable[TimelineEvent]:
     before: str | None = None
     for seq, row in rows:
         line = row.line
-        rendered = _render(row)
-        new, repeated = _without_history(rendered.input, shown)
-        shown.extend(_essence(message) for message in (*new, *rendered.output))
+        content = rendered(row)
+        new, repeated = _without_history(content.input, shown)
+        shown.extend(_essence(message) for message in (*new, *content.output))
         own_id = _own_id(line)
         at, later = line.get("occurred_at"), _corrects(line)
         yield TimelineEvent(
@@ -154,7 +154,7 @@ def _events(rows: Sequence[Row], lineage: Lineage) -> Iterable[TimelineEvent]:
             None if later else _gap(before, at),
             line,
             row.state,
-            rendered,
+            content,
             new,
             repeated,
             tuple(lineage.at(line, seq)),
@@ -164,7 +164,8 @@ def _events(rows: Sequence[Row], lineage: Lineage) -> Iterable[TimelineEvent]:
         before = before if later else line.get("ended_at") or at or before
 
 
-def _render(row: Revealed) -> Rendered:
+def rendered(row: Revealed) -> Rendered:
+    """What the bytes of an opened record mean, by its adapter; where they are not there, why."""
     if row.bytes is None:
         return Rendered(notes=(f"content {row.state}",))
     if not row.bytes:

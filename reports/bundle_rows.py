@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from ledger import canonical, entries
-from ledger.errors import LostError, MissingObjectError, TamperedError
+import msgspec
+
+from ledger import canonical, entries, entry_shapes
+from ledger.errors import FormatError, LostError, MissingObjectError, TamperedError
 from ledger.store import Store
 from reports.selecting import Part, ranges
 
@@ -24,7 +26,7 @@ def store_rows(store: Store, parts: Sequence[Part]) -> dict[str, Any]:
 
 
 def read_rows(store: Store, digest: str) -> Runs:
-    """The rows of an export. Raises LostError, TamperedError."""
+    """The rows of an export. Raises LostError, TamperedError, FormatError."""
     path = entries.blob_path(digest)
     try:
         data = store.objects.get(path)
@@ -32,4 +34,22 @@ def read_rows(store: Store, digest: str) -> Runs:
         raise LostError(f"{path} is missing", path=path) from None
     if entries.sha256(data) != digest:
         raise TamperedError(f"{path} is not what its name says", path=path)
-    return {item["partition"]: item["ranges"] for item in canonical.decode(data)}
+    return {item.partition: item.ranges for item in _decode(data)}
+
+
+class _Rows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    partition: entry_shapes.Count
+    ranges: Annotated[list[entry_shapes.Range], msgspec.Meta(min_length=1)]
+
+
+def _decode(data: bytes) -> list[_Rows]:
+    """Raises FormatError: whoever can commit an entry can name any blob."""
+    try:
+        found = msgspec.convert(canonical.decode(data), list[_Rows])
+    except msgspec.ValidationError as error:
+        raise FormatError(f"a malformed list of rows: {error}") from None
+    for part in found:
+        ends = [0, *(first + number for first, number in part.ranges)]
+        if any(first < end or number < 1 for (first, number), end in zip(part.ranges, ends, strict=False)):
+            raise FormatError("a malformed list of rows: ranges are ascending and apart")
+    return found

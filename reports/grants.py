@@ -28,7 +28,6 @@ from ledger.errors import (
     UnverifiableError,
     UsageError,
 )
-from ledger.history import Entry
 from ledger.revealed import Revealed
 from ledger.store import Store
 from replay.catalog import Catalog
@@ -121,7 +120,7 @@ def _signer(store: Store) -> notes.Signer:
 def _rows(catalog: Catalog, receipt: Receipt, item: Exported) -> Iterator[Revealed]:
     """Every row of the bundle as it can be opened now."""
     try:
-        listed: list[tuple[Entry, list[int]]] = list(rows_of(catalog.store, item))
+        listed = list(rows_of(catalog.store, item))
     except NotFoundError as error:
         raise GrantRefusedError(error.message, hint="Export it again.") from None
     for entry, numbers in listed:

@@ -24,7 +24,7 @@ _LANES: Final = 40
 _SERIES: Final = 6
 _FILLED: Final = 0.7
 _POINTS: Final = 5_000
-_SHADES: Final = ("#1f3b57", "#7fa3c7", "#b3541e", "#c9c9c9", "#4f7f52", "#dcb64f")
+_SHADES: Final = ("#1f3b57", "#7fa3c7", "#b3541e", "#a3a3a3", "#4f7f52", "#dcb64f")
 _EDGE: Final = "#1f3b57"
 _DASHES: Final = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3), (1, 4), (12, 4))
 _SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
@@ -169,7 +169,7 @@ def _line(chart: Chart, found: list[Mark]) -> alt.LayerChart:
     line = base.mark_line(strokeWidth=1.6).encode(
         strokeDash=alt.StrokeDash("series:N", sort=series, scale=dashes, legend=_legend(series))
     )
-    points = base.mark_point(size=22, filled=True, opacity=1).encode(
+    points = base.mark_point(size=30, filled=True, opacity=1).encode(
         shape=alt.Shape("series:N", sort=series, scale=shapes, legend=_legend(series))
     )
     return _layers(line, points).properties(width=_WIDTH - 80, height=190)
@@ -228,7 +228,7 @@ def _time(field: str, title: str, times: list[int]) -> alt.X:
     days = (max(times, default=0) - min(times, default=0)) / 86_400_000
     axis = alt.Axis(format="%d %b %Y" if days > 3 else "%d %b %H:%M", tickCount=6, labelOverlap=True, labelFlush=False)
     scale = alt.Scale(type="utc", nice=False)
-    return alt.X(f"{field}:T", title=f"{_title(title)} (UTC)", scale=scale, axis=axis)
+    return alt.X(f"{field}:T", title=_title(title if "UTC" in title else f"{title} (UTC)"), scale=scale, axis=axis)
 
 
 def _color(series: list[str]) -> alt.Color:

@@ -24,7 +24,7 @@ STANDARDS: Final = ("a-2a", "ua-1")
 TEMPLATE: Final = Path(__file__).parent / "report.typ"
 _CELL: Final = 600
 """Characters of a cell that are shown; XLSX and CSV have more."""
-_LABEL: Final = 60
+_LABEL: Final = 120
 """Characters of a label or heading of a column."""
 _MANY: Final = 20
 """Controls beyond which the table of contents leaves them to the table of controls."""

@@ -36,7 +36,7 @@ _INSET: Final = 7.2
 _WORD: Final = 90.0
 """Points of a word beyond which it is broken rather than the column widened."""
 _LINES: Final[Mapping[str, float]] = {"id": 32 * _MONO + 1, "code": 140.0}
-"""Points beyond which a column of this kind is not widened."""
+"""Points of what is enough for a column of this kind."""
 
 
 def lines_of(value: str) -> Lines:
@@ -79,9 +79,24 @@ def layout(columns: Sequence[Column], rows: Sequence[Sequence[str | Lines]]) -> 
     room = _TURNED if turned else _PAGE
     if least > room:
         return Layout([low * room / least for low, _ in spans], max(_SIZE * room / least, _SMALLEST), turned)
-    spare, wanted = room - least, sum(high - low for low, high in spans)
-    share = min(spare / wanted, 1.0) if wanted else 0.0
-    return Layout([low + (high - low) * share for low, high in spans], _SIZE, turned)
+    widths = _shared(
+        [low for low, _ in spans],
+        [min(high, _line(column)) for (_, high), column in zip(spans, columns, strict=True)],
+        room,
+    )
+    return Layout(_shared(widths, [high for _, high in spans], room), _SIZE, turned)
+
+
+def _shared(widths: list[float], wanted: list[float], room: float) -> list[float]:
+    """The widths, made wider in proportion to what each lacks of what it wants, within what there is."""
+    lacking = [max(want - width, 0.0) for width, want in zip(widths, wanted, strict=True)]
+    share = min((room - sum(widths)) / sum(lacking), 1.0) if sum(lacking) else 0.0
+    return [width + lack * share for width, lack in zip(widths, lacking, strict=True)]
+
+
+def _line(column: Column) -> float:
+    """Points beyond which a column is not widened before the others have what they want."""
+    return _LINES.get(column.kind, 220.0) + _INSET
 
 
 def _span(column: Column, cells: Sequence[str | Lines], *, roomy: bool = False) -> tuple[float, float]:
@@ -102,7 +117,7 @@ def _span(column: Column, cells: Sequence[str | Lines], *, roomy: bool = False) 
     if roomy and column.kind in ("id", "time"):
         low = max([low, *(min(line, 32 * _MONO + 1) for line in lines)])
     high = max([low, *lines, min(len(column.title) * _BOLD, 90.0)])
-    return low + _INSET, min(high, _LINES.get(column.kind, 220.0)) + _INSET
+    return low + _INSET, high + _INSET
 
 
 def is_whole(row: Sequence[str | Lines]) -> bool:

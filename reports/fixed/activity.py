@@ -134,7 +134,7 @@ def _facts(ask: Asking) -> Facts:
             ("Output tokens", made),
             ("Calls without any count of tokens", uncounted),
             ("Calls that failed", errors),
-            ("Calls without a time of their own, counted on the day they came in", untimed),
+            ("Calls without a time of their own (here: when taken in)", untimed),
             ("First call", first),
             ("Last call", last),
             ("Records left out because they name restricted people", ask.left_out),
@@ -183,8 +183,8 @@ def _chart(
         for day, number in counts[series].items()
     ]
     told = "; ".join(f"{series}: {totals[series]:,} in all" for series in order) or "There is none."
-    unit = "Month (UTC)" if monthly else "Day (UTC)"
-    return Chart(name, f"{title} by {unit.split()[0].lower()} and model", "line", tuple(rows), unit, what, told)
+    unit = "Month" if monthly else "Day"
+    return Chart(name, f"{title} by {unit.lower()} and model", "line", tuple(rows), unit, what, told)
 
 
 def _steps(days: Sequence[str]) -> list[str]:

@@ -230,14 +230,14 @@ def _facts(reviewed: Sequence[Reviewed], hidden: int) -> Facts:
     return Facts(
         (
             ("Records of changes in the period", len(reviewed)),
-            ("of these: put a version in force or end one, and are judged", len(judged)),
+            ("of these: judged, as they put a version in force or end one", len(judged)),
             ("states of other changes", sum(item.effect == STATE for item in reviewed)),
             ("without effect on what is in force", sum(item.effect == NO_EFFECT for item in reviewed)),
             ("of which it is not known", sum(item.effect == UNKNOWN_EFFECT for item in reviewed)),
             ("Left out because they name restricted people", hidden),
             ("Judged changes with an exception", sum(bool(item.exceptions) for item in judged)),
             ("with something that cannot be decided", sum(bool(item.undecided) for item in judged)),
-            ("Approved in the commit that brought the change too", sum(i.row.order == "same commit" for i in judged)),
+            ("Approval and change in the same commit", sum(i.row.order == "same commit" for i in judged)),
             ("Model versions put in force", models),
             ("of these: evaluated before, under that name and version", len(tested)),
         )
@@ -311,8 +311,10 @@ def _decisions(ask: Asking) -> Table:
 
 
 def _what(row: Row) -> str:
-    versions = f": {row.version_from or '?'} to {row.version_to or 'nothing'}" if row.version_to else ""
-    return f"{row.type} {row.name or '(not named)'}{versions}"
+    named = f"{row.type} {row.name or '(not named)'}"
+    if row.version_to is None:
+        return f"{named}: {row.version_from} ends" if row.version_from else named
+    return f"{named}: {row.version_from} to {row.version_to}" if row.version_from else f"{named}: to {row.version_to}"
 
 
 def _detail(item: Reviewed, found: str) -> str:

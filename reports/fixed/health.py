@@ -119,7 +119,10 @@ def _assurance(ask: Asking, published: Published) -> Iterator[Facts | Table | Te
     rows = [(name, words, evidenced[name]) for name, words in GRADES.items()]
     yield ask.table("grades", "Grades, each with those before it", columns, rows)
     if grade == SELF_SIGNED:
-        yield Text(("Keep a checkpoint outside the store, and verify against it (`evidence verify --pin`).",), "alert")
+        yield Text(
+            ("Keep a checkpoint outside the store, and verify against it (`evidence verify --pin FILE --record`).",),
+            "alert",
+        )
 
 
 def _anchors(store: Store, size: int) -> int:
@@ -188,7 +191,7 @@ def _accesses(ask: Asking, waiting: int | None) -> tuple[Facts, ...]:
                 ("Spools", spools),
                 ("Accesses that have a number", numbers),
                 ("Numbers that were taken and never recorded", missing),
-                ("Waiting in the spool of this installation, in no commit yet, when this was made", said),
+                ("Waiting in this installation's spool when this was made", said),
             )
         ),
     )
@@ -201,7 +204,7 @@ def _by_day(ask: Asking) -> Chart:
     if rows:
         most = max(rows, key=lambda row: row[1])
         words = f"{many(len(rows), 'point')}; the most records on one day: {most[1]:,}, {most[0][:10]} by {most[2]}."
-    return Chart("records-by-day", "Records by day", "line", tuple(rows), "Day (UTC)", "Records", words)
+    return Chart("records-by-day", "Records by day", "line", tuple(rows), "Day", "Records", words)
 
 
 def _ended(ask: Asking) -> Facts:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from ledger.access import Receipt
 from replay.catalog import Catalog
 from replay.lineage import Change, Span, changes, spans
 from reports.document import Chart, Column, Facts, Report, Section, Table, Text
 from reports.fixed import asking
 from reports.fixed.asking import ALWAYS, Asking, Period, at, many, seconds, short, shorts
 from reports.fixed.datasets import UNLINKED, datasets_table
+from reports.fixed.results import results
 from reports.fixed.served import (
     ASSERTED_OTHERWISE,
     BASES,
@@ -78,15 +80,20 @@ class Known(NamedTuple):
     changes: list[Change]
 
 
-def model_lineage(catalog: Catalog, published: Published, period: Period = ALWAYS) -> Report:
-    """The report. Raises what reading the catalog raises."""
+def model_lineage(
+    catalog: Catalog, published: Published, period: Period = ALWAYS, receipt: Receipt | None = None
+) -> Report:
+    """The report. ``receipt``: of an access record, where evaluations are to be opened for what they found.
+
+    Raises what reading the catalog raises, and what opening content raises.
+    """
     with asking.asked(catalog, published, period) as ask:
         known = _known(ask)
         sections = (
             Section("Summary", (_facts(ask, known), *_warnings(known))),
             Section("In force", (_chart(ask, known.spans, "models", "Model versions"), _in_force(ask, known))),
             Section("Approved", (_approvals(ask, known),)),
-            Section("Evaluated", (_evaluations(ask, known),)),
+            Section("Evaluated", (_evaluations(ask, known, receipt),)),
             Section("Trained on", (datasets_table(ask, known.spans, known.changes), UNLINKED)),
             Section("Rolled back", (_rollbacks(ask, known),)),
             Section("Served", (served_table(ask, known.served, known.served_sql),)),
@@ -96,7 +103,8 @@ def model_lineage(catalog: Catalog, published: Published, period: Period = ALWAY
             ),
             Section("The changes in full", (_records(ask, known),)),
         )
-        return ask.report(NAME, "Model lineage", sections, NOT_PROVEN)
+        unopened = () if receipt is not None else (UNOPENED,)
+        return ask.report(NAME, "Model lineage", sections, (*NOT_PROVEN, *unopened))
 
 
 NOT_PROVEN: Final = (
@@ -108,8 +116,8 @@ NOT_PROVEN: Final = (
         "A version that a record asserts is the word of its source. That the weights of that version answered is not "
         "shown by any record."
     ),
-    "Results of evaluations are content: this report names their records and opens none.",
 )
+UNOPENED: Final = "Results of evaluations are content: this report names their records and opens none."
 
 
 def _known(ask: Asking) -> Known:
@@ -273,14 +281,14 @@ def _approval(span: Span, change: Change, detail: Detail, use: FirstUse | None) 
     )
 
 
-def _evaluations(ask: Asking, known: Known) -> Table:
+def _evaluations(ask: Asking, known: Known, receipt: Receipt | None) -> Table:
     """Of the versions that were in force in the period, whenever they were evaluated."""
     sql = EVALUATIONS.format(at=at("occurred_at"))
     begins: dict[tuple[str, str], str] = {}
     for span in known.spans:
         for version in span.versions:
             begins.setdefault((span.name, version), span.begin)
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     seen = set()
     for record_id, time, source, source_id, name, version in ask.rows(sql):
         begin = begins.get((name, version))
@@ -288,10 +296,14 @@ def _evaluations(ask: Asking, known: Known) -> Table:
             seen.add((name, version))
             before = None if time is None else "before" if time <= str(seconds(begin)) else "after"
             rows.append((record_id, time, name, version, f"{source}/{source_id}", before))
+    if receipt is not None:
+        said = results(ask.catalog, receipt, [row[0] for row in rows])
+        rows = [(*row, said.get(row[0])) for row in rows]
     missing = [f"{name} {version}" for name, version in sorted(begins.keys() - seen)]
     columns = (
         *(Column("Record", "id"), Column("Evaluated", "time"), Column("Model", "code"), Column("Version", "code")),
         *(Column("Source", "code"), Column("Taking effect")),
+        *((Column("Result"),) if receipt is not None else ()),
     )
     note = f"No evaluation is recorded under these names and versions: {', '.join(missing)}. " if missing else ""
     ((nameless,),) = ask.rows(NAMELESS.format(within=ask.within("coalesce(occurred_at, observed_at)")))

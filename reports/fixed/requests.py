@@ -230,7 +230,7 @@ def _approvals(ask: Asking, judged: Sequence[Judged]) -> Table:
     rows = []
     for item in judged:
         checked = check_approvals(ask.store, item.state, _approvers(ask, item.state.events))
-        rows += [_approval(item.state, found) for found in checked]
+        rows += [_approval(item.state, found, ask.as_of.origin) for found in checked]
         if item.state.kind in PLANNED_KINDS and item.state.executed is not None and not any(c.counts for c in checked):
             rows.append((short(item.state.request), None, None, "executed, and no approval counts", None, None))
     columns = (
@@ -261,18 +261,19 @@ def _holders(entries: Iterable[Entry]) -> list[notes.Verifier]:
     return [notes.Verifier.from_vkey(vkey) for vkey in held]
 
 
-def _approval(state: RequestState, found: CheckedApproval) -> tuple[Any, ...]:
+def _approval(state: RequestState, found: CheckedApproval, origin: str) -> tuple[Any, ...]:
     item = found.approval
     counts = "yes" if found.counts else f"no: {found.why}"
     return (
-        *(short(state.request), seconds(item.at), _key(item.vkey), counts, item.plan),
-        [_key(vkey) for vkey in state.keys],
+        *(short(state.request), seconds(item.at), _key(item.vkey, origin), counts, item.plan),
+        [_key(vkey, origin) for vkey in state.keys],
     )
 
 
-def _key(vkey: str) -> str:
-    """A key by its name and id."""
-    return "+".join(vkey.split("+")[:2])
+def _key(vkey: str, origin: str) -> str:
+    """A key by its id and its name, in which the log's own is left out."""
+    name, _, rest = vkey.partition("+")
+    return f"{name.removeprefix(f'{origin}/')} ({rest.partition('+')[0]})"
 
 
 def _proofs(ask: Asking, judged: Sequence[Judged]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -262,3 +263,14 @@ def test_parameters_reach_a_test_as_values(desk: Installation, tmp_path: Path) -
     found = controls(report(desk, "own", folder=own(tmp_path / "own", {**GOOD, **test})))["1"].tests[0]
     assert found.population == 0
     assert hostile in found.words
+
+
+def test_the_example_in_the_documents_works(desk: Installation, tmp_path: Path) -> None:
+    document = Path(__file__).parents[2] / "docs" / "CONTROLS.md"
+    framework, test = re.findall(r"```yaml\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "own" / "tests").mkdir(parents=True)
+    (tmp_path / "own" / "bank.yaml").write_text(framework)
+    (tmp_path / "own" / "tests" / "prompts.yaml").write_text(test)
+    found = controls(report(desk, "bank-rules", folder=tmp_path / "own"))["B-4"]
+    assert [item.verdict for item in found.tests] == ["evidenced", "evidenced", "not evidenced here"]
+    assert found.verdict == "not evidenced here"

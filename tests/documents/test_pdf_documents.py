@@ -98,7 +98,7 @@ def test_it_has_a_bookmark_for_each_section_and_control(document: pypdf.PdfReade
 def test_each_page_names_log_checkpoint_root_time_and_its_number(long: list[str]) -> None:
     root = sample_reports.AS_OF.root[:16]
 
-    assert len(long) > 30
+    assert len(long) >= 30
     for number, page in enumerate(long, start=1):
         words = " ".join(page.split())
         assert f"bank.example/mira • checkpoint 1,234 • root {root}… • as of 2026-11-20 10:11:12 UTC" in words

@@ -256,21 +256,21 @@ def entry_without(kind: str) -> Callable[[dict[str, bytes]], None]:
 
 def replaced(name: str, old: bytes, new: bytes) -> Callable[[dict[str, bytes]], None]:
     def change(files: dict[str, bytes]) -> None:
-        assert old in files[name]
-        files[name] = files[name].replace(old, new, 1)
+        assert old in files[f"data/{name}"]
+        files[f"data/{name}"] = files[f"data/{name}"].replace(old, new, 1)
 
     return change
 
 
 FORGERIES = {
-    "another number of records": replaced("data/certificate", b'"records":2', b'"records":3'),
-    "another plan": replaced("data/plan.json", b'"outcome":"erase"', b'"outcome":"keep"'),
+    "another number of records": replaced("certificate", b'"records":2', b'"records":3'),
+    "another plan": replaced("plan.json", b'"outcome":"erase"', b'"outcome":"keep"'),
     "no erasure": entry_without("erasure"),
     "no redaction": entry_without("reseal"),
     "no approval": entry_without("approved"),
     "no key entries": entry_without("approver"),
-    "another time before": replaced("data/before", b"\n6\n", b"\n5\n"),
-    "a signature less": replaced("data/certificate", "\N{EM DASH}".encode(), b"-"),
+    "another time before": replaced("before", b"\n6\n", b"\n5\n"),
+    "a signature less": replaced("certificate", "\N{EM DASH}".encode(), b"-"),
 }
 
 
@@ -279,7 +279,7 @@ def test_a_forged_certificate_does_not_pass(certificate: Certified, office: Any,
     files = unzip(certificate[0])
     if forgery == "another time before":
         size = files["data/before"].split(b"\n")[1]
-        FORGERIES[forgery] = replaced("data/before", b"\n" + size + b"\n", b"\n" + str(int(size) - 1).encode() + b"\n")
+        FORGERIES[forgery] = replaced("before", b"\n" + size + b"\n", b"\n" + str(int(size) - 1).encode() + b"\n")
     FORGERIES[forgery](files)
     lines = files["data/entries.jsonl"].count(b"\n")
     result = check(rezip(fix_up(files, counts={"entries": lines})), office, tmp_path)

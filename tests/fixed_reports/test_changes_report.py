@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from replay.approvals import APPROVED_LATE, NOT_EVIDENCED, TIME_UNKNOWN
 from reports import restrictions
 from reports.fixed import changes
 from reports.fixed.changes import change_population
+from reports.fixed.lineage import model_lineage
 from tests.fixed_reports.conftest import approval, call, change
 
 BEFORE, NOON, AFTER = "2026-03-01T08:00:00Z", "2026-03-01T12:00:00Z", "2026-03-02T08:00:00Z"
@@ -149,3 +152,17 @@ def test_where_no_change_is_recorded_that_is_not_called_good(bank: Any) -> None:
     read = bank.report(change_population)
     assert read.rows("population") == read.rows("exceptions") == []
     assert "not shown by that" in read.alerts()
+
+
+@pytest.mark.parametrize("name", ["a=1+1", "x[link](y)", "x#set~text", "a,b"])
+def test_names_come_through_as_they_are(bank: Any, name: str) -> None:
+    """What a name means to a spreadsheet or a page is for whoever draws the report; here it is text."""
+    bank.ingest(
+        change("c1", NOON, f"{name}-1", name=name),
+        change("c2", AFTER, f"{name}-2", name=name, was=f"{name}-1"),
+        call("e1", AFTER, model={"name": name}),
+    )
+    read = bank.report(change_population)
+    assert read.column("population", "Name", "To") == [(name, f"{name}-1"), (name, f"{name}-2")]
+    lineage = bank.report(model_lineage)
+    assert lineage.column("served", "Model", "Version", "Version is") == [(name, f"{name}-2", "inferred")]

@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from ledger import records
+from ledger.access import Receipt
+from ledger.errors import AccessNotRecordedError
 from ledger.partition_reader import PartitionReader
+from replay import access
 from replay.approvals import APPROVED_LATE, NOT_EVIDENCED
 from replay.lineage import Lineage
 from replay.query import query
 from reports.fixed import datasets, served
 from reports.fixed.lineage import model_lineage
-from tests.fixed_reports.conftest import approval, call, change
+from reports.published import read_published
+from tests.fixed_reports.conftest import ALWAYS, Read, approval, call, change
 
 JAN, FEB, MAR, APR = (f"2026-0{month}-01T00:00:00Z" for month in (1, 2, 3, 4))
 
@@ -143,3 +147,14 @@ def test_the_queries_that_tables_name_can_be_repeated(month: Any) -> None:
         with month.installation.open() as store:
             assert query(store, str(read.table(name).query)).table.num_rows > 0
     assert "in_force" in str(read.table("served").query)
+
+
+def test_what_evaluations_found_is_opened_with_a_receipt_alone(month: Any) -> None:
+    assert "0.708" not in str(month.report(model_lineage).report)
+    with month.opened() as (store, listed):
+        receipt = access.record(store, "test", "a test", {})
+        read = Read(model_lineage(listed, read_published(store), ALWAYS, receipt))
+        with pytest.raises(AccessNotRecordedError):
+            model_lineage(listed, read_published(store), ALWAYS, Receipt("ab" * 16, 1))
+    found = read.column("evaluations", "Version", "Result")
+    assert ("v1.5.0", "suite fees, score 0.708, cases 48") in found

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from replay import views
 from replay.query import query
 from replay.sessions import Filter, SessionRow, find_sessions
 
@@ -26,10 +27,22 @@ CALL: Line = {
 PAYLOAD = CALL | {"id": "chatcmpl-1", "messages": [{"role": "user", "content": "hi"}], "response": {}}
 SPEND = CALL | {"request_id": "chatcmpl-1", "spend": 0.1, "metadata": "{}", "messages": "{}", "response": "{}"}
 
+ONE_BY_ONE = """
+SELECT session, count(*), sum(input_tokens)::BIGINT, sum(output_tokens)::BIGINT FROM model_calls
+GROUP BY session ORDER BY session
+"""
+
 
 def sessions(desk: Any) -> dict[str, SessionRow]:
+    """The sessions as they are listed; the view of single calls has to come to the same numbers."""
     with desk.listed() as (_, opened):
-        return {row.session: row for row in find_sessions(opened, Filter())}
+        found = {row.session: row for row in find_sessions(opened, Filter())}
+        with views.on(opened) as connection:
+            calls = connection.execute(ONE_BY_ONE).fetchall()
+    assert calls == sorted(
+        (row.session, row.inferences, row.input_tokens, row.output_tokens) for row in found.values() if row.inferences
+    )
+    return found
 
 
 def counted(desk: Any) -> tuple[int, int | None, int | None]:

@@ -19,7 +19,16 @@ from replay.query import query
 from replay.sessions import Filter, find_sessions
 
 Turn = Callable[..., dict[str, Any]]
-TABLES = ("state", "partition_list", "session_parts", "echoes", "subject_runs", "input_parts", "change_list")
+TABLES = (
+    "state",
+    "partition_list",
+    "session_parts",
+    "echoes",
+    "subject_runs",
+    "input_parts",
+    "change_list",
+    "entry_list",
+)
 
 
 def dump(desk: Any) -> dict[str, list[dict[str, Any]]]:

@@ -24,13 +24,14 @@ from ledger.store import Store
 from replay import access
 from replay.catalog import opened
 from reports import attestation
-from reports.bundle import PLAIN, ContentGrant, ExportSummary, Order, export_bundle
+from reports.bundle import ContentGrant, ExportSummary, Order, export_bundle
 from reports.selection import PeriodSelection, Selection, SessionSelection, period
 from reports.standalone import verify
 from tests.fixtures_stores import SAMPLE_LOGS, make_installation
 
 Files = dict[str, bytes]
 LEAN = Order(frameworks=())
+"""Without controls, which take longer than all the rest."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,7 @@ def session_bundle(bank: Bank) -> bytes:
 
 @pytest.fixture(scope="session")
 def period_bundle(bank: Bank, morning: PeriodSelection) -> bytes:
-    """With the controls of every framework, as a period has them; other bundles of the tests go without."""
-    return bank.export(morning, order=PLAIN)[0]
+    return bank.export(morning)[0]
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ledger import entry_shapes
+from ledger import entries, entry_shapes
 from ledger.access import Receipt
-from ledger.errors import AccessNotRecordedError, NotFoundError, StorageError, TamperedError, UsageError
+from ledger.errors import AccessNotRecordedError, FormatError, NotFoundError, StorageError, TamperedError, UsageError
 from ledger.recording import NewRecord, record, words
 from ledger.store import Store
 from ledger.verify import Verdict
@@ -199,3 +199,38 @@ def test_an_export_without_words_has_none(desk: Desk) -> None:
         assert told(store, item) is None
         assert item.export is None
         assert entry_shapes.read(store.history.entries[item.entry].value).record is None
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        b"[1]",
+        b'[{"partition":1,"ranges":[]}]',
+        b'[{"partition":1,"ranges":[[0]]}]',
+        b'[{"partition":1,"ranges":[[0,0]]}]',
+        b'[{"partition":1,"ranges":[[2,2],[3,1]]}]',
+        b'[{"more":1,"partition":1,"ranges":[[0,1]]}]',
+    ],
+)
+def test_a_list_of_rows_of_another_shape_is_refused(desk: Desk, listed: bytes) -> None:
+    with desk.installation.open() as store, pytest.raises(FormatError, match="malformed list of rows"):
+        list(exports.rows_of(store, with_rows(store, listed)))
+
+
+@pytest.mark.parametrize("where", ["genesis", "no entry", "one row too many"])
+def test_rows_that_no_partition_has_are_refused(desk: Desk, where: str) -> None:
+    with desk.installation.open() as store:
+        first = store.history.partitions()[0]
+        rows = first.value["rows"]
+        index, number = {"genesis": (0, 1), "no entry": (10**9, 1), "one row too many": (first.index, rows + 1)}[where]
+        listed = f'[{{"partition":{index},"ranges":[[0,{number}]]}}]'.encode()
+        with pytest.raises(TamperedError, match="no partition has"):
+            list(exports.rows_of(store, with_rows(store, listed)))
+
+
+def with_rows(store: Store, listed: bytes) -> exports.Exported:
+    """An export whose entry names this list; whoever holds the writer key can commit any."""
+    digest = entries.sha256(listed)
+    store.objects.put_if_absent(entries.blob_path(digest), listed)
+    exports.record_export(store, outgoing(rows={"blob": digest, "count": 1}), WORDS)
+    return exports.exports(store)[-1]
