@@ -242,4 +242,4 @@ def rows_of(store: Store, item: Exported) -> Iterator[tuple[Entry, list[int]]]:
         known = history.entries[index] if index < len(history.entries) else None
         if known is None or known.value["type"] != "partition" or sum(runs[-1]) > known.value["rows"]:
             raise TamperedError("an export lists rows that no partition has", path=entries.blob_path(stated["blob"]))
-        yield known, [range(first, first + number) for first, number in runs]
+        yield known, [row for first, number in runs for row in range(first, first + number)]

@@ -123,9 +123,9 @@ def _rows(catalog: Catalog, receipt: Receipt, item: Exported) -> Iterator[Reveal
         listed = list(rows_of(catalog.store, item))
     except NotFoundError as error:
         raise GrantRefusedError(error.message, hint="Export it again.") from None
-    for entry, runs in listed:
+    for entry, numbers in listed:
         events = catalog.mirror.path(entry.value)
-        for rows in batches([row for run in runs for row in run]):
+        for rows in batches(numbers):
             yield from catalog.store.reveal(receipt, entry.value, rows, events)
 
 

@@ -34,12 +34,14 @@ function showVerdict(bundle, verdict, hasKeys) {
   document.title = `${capital(verdict.verdict)}: ${byId("banner").dataset.title}`;
 }
 
+const TALLIED = { "no key yet": "lead to this checkpoint", "id proven": "with the id alone proven" };
+
 /** How many rows there are of each verdict. */
 function tally(bundle) {
   const found = new Map();
   for (const rows of [bundle.population, bundle.context]) {
     for (const row of rows) {
-      const words = rowVerdict(row, bundle)[2];
+      const words = TALLIED[rowVerdict(row, bundle)[2]] ?? rowVerdict(row, bundle)[2];
       found.set(words, (found.get(words) ?? 0) + 1);
     }
   }

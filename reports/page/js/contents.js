@@ -95,8 +95,9 @@ async function checkBlob(bag, name, there, context, findings, work, part) {
   const data = await bag.read(name);
   for (const { row, item, where } of there) {
     if (work.isDue) await work.at("Contents", part);
-    const size = member(item, "size", "whole");
-    if (size < 0 || item.offset !== end) throw new CheckError(TAMPERED, where, "does not begin where the content before it ends");
+    for (const field of ["size", "offset"]) if (!Object.hasOwn(item, field)) throw new Malformed(`no ${field}`);
+    const { size } = item;
+    if (!IS.whole(size) || size < 0 || item.offset !== end) throw new CheckError(TAMPERED, where, "does not begin where the content before it ends");
     end += size;
     if (end > data.length) throw new CheckError(TAMPERED, where, `ends behind the end of ${name}`);
     findings.guardNow(where, () => checkContent(row, item, where, data.subarray(end - size, end), context, findings));

@@ -66,7 +66,7 @@ class Page {
     }
     const held = byId("bundle").textContent;
     if (held) await this.verify(await this.unpackedFrom(held), true);
-    else showBanner("waiting", "unsure", "No bundle yet", "Drop the bundle's zip on this page. It is read here and nowhere else.");
+    else showBanner("waiting", "other", "No bundle yet", "Drop the bundle's zip on this page. It is read here and nowhere else.");
   }
 
   async unpackedFrom(text) {
@@ -88,6 +88,7 @@ class Page {
     const work = new Work((step, part) => this.tell(step, part));
     this.work = work;
     showChecking();
+    byId("summary").classList.add("unknown");
     byId("work").hidden = false;
     try {
       this.bundle = await readBundle(data, work, isEmbedded);
@@ -120,6 +121,7 @@ class Page {
     const verdict = verdictOf(this.bundle);
     showVerdict(this.bundle, verdict, this.keys.length > 0 || this.pin !== null);
     showSummary(this.bundle, verdict, this.openRow);
+    byId("summary").classList.remove("unknown");
     this.records.show(this.bundle);
     showFiles(this.bundle);
     this.sessions.bundle = this.bundle;

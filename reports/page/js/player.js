@@ -57,7 +57,7 @@ class SessionsView {
     return el("div", { class: `session${isOpen ? " open" : ""}`, role: "button", onclick: () => this.open(session.session) },
       el("span", { class: "mono id" }, shortly(session.session, 40)),
       el("span", { class: "quiet" }, session.first ? readTime(session.first).slice(0, 16) : "time unknown", ` · ${session.events.length.toLocaleString("en")}`),
-      session.worst === "none" ? "" : el("span", { class: `chip ${session.worst}` }, icon(session.worst === "bad" ? "tampered" : "unsure"), shortly(session.words, 14)));
+      session.worst === "none" ? "" : el("span", { class: `chip ${session.worst}` }, icon(session.isDamaged ? "tampered" : "decision"), shortly(session.words, 14)));
   }
 
   open(id, record) {
@@ -90,7 +90,7 @@ class SessionsView {
     const [tone] = notableOf(row);
     const isHit = this.found?.has(at);
     return el("div", { class: `step${at === this.at ? " here" : ""}${isHit ? " hit" : ""} tone-${tone}`, onclick: () => this.go(at, true) },
-      icon(tone === "bad" ? "tampered" : (KIND_ICONS[event.kind] ?? "other")),
+      icon(isDamagedRow(row) ? "tampered" : (KIND_ICONS[event.kind] ?? "other")),
       el("span", { class: "mono quiet" }, event.at ? event.at.slice(11, 19) : "··:··:··"),
       el("span", {}, eventWords(event, row)),
       event.idle ? el("span", { class: "quiet pause", title: "Idle before this event" }, icon("idle"), readLength(event.idle)) : "");

@@ -29,8 +29,9 @@ class RecordsView {
       kind: el("select", { "aria-label": "Kind", onchange: () => this.filter() }),
       content: el("select", { "aria-label": "Content", onchange: () => this.filter() }),
     };
+    this.scope = el("select", { "aria-label": "Rows", onchange: () => this.filter() }, el("option", { value: "sample" }, "Rows of the sample"), el("option", { value: "all" }, "The whole population"));
     this.count = el("span", { class: "count", role: "status" });
-    const bar = el("div", { class: "bar" }, this.search, Object.values(this.filters), this.count);
+    const bar = el("div", { class: "bar" }, this.search, this.scope, Object.values(this.filters), this.count);
     const head = el("div", { class: "row head" }, COLUMNS.map(([name]) => el("span", {}, name)));
     this.note = el("p", { class: "print-only" }, "The table of records is for the screen; the records are in data/records.jsonl.");
     fill(byId("records"), bar, el("div", { class: "grid" }, head, this.list.box), this.note);
@@ -39,10 +40,13 @@ class RecordsView {
   show(bundle) {
     this.bundle = bundle;
     this.rows = [...bundle.population, ...bundle.context];
-    const options = (select, all, values) => fill(select, el("option", { value: "" }, all), [...new Set(values)].sort().map((value) => el("option", { value }, value)));
+    const options = (select, all, values) => {
+      const before = select.value;
+      fill(select, el("option", { value: "" }, all), [...new Set(values)].sort().map((value) => el("option", { value }, value)));
+      select.value = [...select.options].some((option) => option.value === before) ? before : "";
+    };
+    this.scope.hidden = !bundle.statement?.sampled;
     options(this.filters.verdict, "All verdicts", this.rows.map((row) => rowVerdict(row, bundle)[2]));
-    if (bundle.statement?.sampled && this.bundleShown !== bundle) this.filters.verdict.value = rowVerdict(bundle.shown[0] ?? {}, bundle)[2];
-    this.bundleShown = bundle;
     options(this.filters.kind, "All kinds", this.rows.map((row) => String(row.line?.kind ?? "")).filter(Boolean));
     options(this.filters.content, "All content", this.rows.map((row) => contentState(row)[2]));
     this.filter();
@@ -56,10 +60,11 @@ class RecordsView {
   filter() {
     if (!this.bundle) return;
     const wanted = this.search.value.trim().toLowerCase();
+    const isSample = !this.scope.hidden && this.scope.value === "sample";
     const { verdict, kind, content } = Object.fromEntries(Object.entries(this.filters).map(([name, select]) => [name, select.value]));
     const found = this.rows.filter(
       (row) =>
-        (!verdict || rowVerdict(row, this.bundle)[2] === verdict) && (!kind || row.line?.kind === kind) &&
+        (!isSample || row.bytes !== null || row.problem) && (!verdict || rowVerdict(row, this.bundle)[2] === verdict) && (!kind || row.line?.kind === kind) &&
         (!content || contentState(row)[2] === content) && (!wanted || searchText(row).includes(wanted)),
     );
     this.list.show(found);

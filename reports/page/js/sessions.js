@@ -9,22 +9,28 @@ function sessionsOf(bundle) {
   const sessions = new Map();
   for (const event of events) {
     const id = event.session ?? "";
-    if (!sessions.has(id)) sessions.set(id, { session: id, events: [], first: null, last: null, worst: "none", words: "" });
+    if (!sessions.has(id)) sessions.set(id, { session: id, events: [], first: null, last: null, worst: "none", words: "", isDamaged: false });
     const session = sessions.get(id);
     session.events.push(event);
     session.first ??= event.at;
     session.last = event.at ?? session.last;
     const row = bundle.byRecord.get(event.record);
     const [tone, words] = notableOf(row);
-    const isWorse = tone === "bad" ? session.worst !== "bad" || row?.problem : tone === "warn" && session.worst === "none";
-    if (isWorse) [session.worst, session.words] = [tone, words];
+    const isDamaged = isDamagedRow(row);
+    const isWorse = tone === "bad" ? session.worst !== "bad" || (isDamaged && !session.isDamaged) : tone === "warn" && session.worst === "none";
+    if (isWorse) Object.assign(session, { worst: tone, words, isDamaged });
   }
   return [...sessions.values()].sort((one, other) => ((one.first ?? "") < (other.first ?? "") ? -1 : 1));
 }
 
+/** Whether something is wrong with the evidence itself, not with what it tells. */
+function isDamagedRow(row) {
+  return Boolean(row?.problem || row?.contentProblem);
+}
+
 /** What somebody should look at in an event: its tone and a word. */
 function notableOf(row) {
-  if (row?.problem || row?.contentProblem) return ["bad", row.problem || row.contentProblem];
+  if (isDamagedRow(row)) return ["bad", row.problem || row.contentProblem];
   const outcome = row?.line ? String(outcomeOf(row.line)) : "";
   return [toneOf(outcome), outcome];
 }

@@ -10,7 +10,7 @@ function turnCard(event, at, bundle, openRow, search) {
     "header", {},
     el("span", { class: "kind" }, icon(KIND_ICONS[event.kind] ?? "other"), event.kind),
     el("time", { class: "mono", datetime: event.at ?? "", title: event.at ? localTime(event.at) : "The source gave no time" }, event.at ? readTime(event.at, false) : "time unknown"),
-    outcome ? el("span", { class: `chip ${toneOf(outcome)}` }, icon(toneOf(outcome) === "bad" ? "tampered" : "decision"), shortly(String(outcome), 40)) : "",
+    outcome ? el("span", { class: `chip ${toneOf(outcome)}` }, icon("decision"), shortly(String(outcome), 40)) : "",
     row?.line ? el("span", { class: "model" }, modelOf(line)) : "",
     el("span", { class: "push" }),
     badge(...rowVerdict(row ?? { problem: "not proven" }, bundle)),

@@ -109,16 +109,16 @@ class Bag {
     try {
       const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
       const reader = stream.getReader();
-      for (let next = await reader.read(); !next.done && at < size; next = await reader.read()) {
-        found.set(next.value.subarray(0, size - at), at);
+      for (let next = await reader.read(); !next.done; next = await reader.read()) {
+        if (at + next.value.length > size) throw damage(name);
+        found.set(next.value, at);
         at += next.value.length;
         await this.work.pace();
       }
     } catch (error) {
-      // What stands behind the last byte of the file is in no file; size and CRC-32 decide, as in verify.py.
-      if (error instanceof Cancelled || at < size) throw error instanceof Cancelled ? error : damage(name);
+      throw error instanceof Cancelled ? error : damage(name);
     }
-    return found.subarray(0, Math.min(at, size));
+    return found.subarray(0, at);
   }
 }
 
