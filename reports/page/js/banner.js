@@ -41,7 +41,8 @@ function tally(bundle) {
   const found = new Map();
   for (const rows of [bundle.population, bundle.context]) {
     for (const row of rows) {
-      const words = TALLIED[rowVerdict(row, bundle)[2]] ?? rowVerdict(row, bundle)[2];
+      const verdict = rowVerdict(row, bundle)[2];
+      const words = lookup(TALLIED, verdict, verdict);
       found.set(words, (found.get(words) ?? 0) + 1);
     }
   }
@@ -94,7 +95,7 @@ function bundleFacts(bundle, verdict, statement) {
   if (statement._ === BUNDLE) facts.push(
     ["Selection", selectionWords(statement.selection ?? {})],
     ["Completeness", statement.completeness === "whole" ? "whole: every record of the selection is here" : "shown: nothing is said of other records"],
-    ["Content", { none: "none: record lines only", disclosed: "disclosed", sealed: "sealed: opens with a grant" }[statement.content] ?? ""],
+    ["Content", lookup({ none: "none: record lines only", disclosed: "disclosed", sealed: "sealed: opens with a grant" }, statement.content, "")],
     ["Sampled", statement.sampled ? "yes: lines are those of the sample" : "no"],
     ["Timestamp", bundle.bag?.has("attestation.tsr") ? "a token is there: check it with openssl ts (README.txt)" : "none"],
   );
