@@ -37,8 +37,9 @@ def test_the_page_says_of_a_certificate_what_verify_py_says(
             (f"without {name}", rezip(fix_up({other: data for other, data in files.items() if other != name})))
         )
     signer = store.signer("certificate")
+    others: tuple[object, ...] = (None, 7, {}, [])
     for name in issued.statement:
-        for odd in (None, 7, {}, []):
+        for odd in others:
             stated = canonical.encode({**issued.statement, name: odd}).decode()
             signed = notes.sign_note(f"evidence/certificate/1\n{store.history.origin}\n{stated}\n", signer)
             forged.append((f"{name} = {odd}", rezip(fix_up({**files, "data/certificate": signed}))))
