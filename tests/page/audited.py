@@ -45,7 +45,9 @@ class Audited(NamedTuple):
     def log_vkey(self) -> str:
         return self.installation.log_key.vkey
 
-    def export(self, selection: Selection, content: str = "none", order: Order = PLAIN, *, pinned: bool = True) -> bytes:
+    def export(
+        self, selection: Selection, content: str = "none", order: Order = PLAIN, *, pinned: bool = True
+    ) -> bytes:
         """A bundle. ``content``: none, disclosed or sealed."""
         out = io.BytesIO()
         with self.installation.open() as store, catalog.opened(store) as listed:
@@ -53,9 +55,7 @@ class Audited(NamedTuple):
             reference = new_reference() if content == "sealed" else None
             grant = None if content == "none" else ContentGrant(receipt, reference)
             held = self.pinned if pinned else None
-            export_bundle(
-                store, listed, selection, content=grant, out=out, pinned=held, order=order, receipt=receipt
-            )
+            export_bundle(store, listed, selection, content=grant, out=out, pinned=held, order=order, receipt=receipt)
         return out.getvalue()
 
     def everything(self) -> bytes:
@@ -74,11 +74,12 @@ class Audited(NamedTuple):
                 yield f"{name}, {content}", self.export(selection, content, BARE, pinned=content != "none")
             if selection.evaluated:
                 yield f"{name}, complete", self.export(selection, "disclosed", Order(complete=True, frameworks=()))
-            for size, field in ((1, None), (3, "kind"), (1000, "status")):
+            for size, field in ((1, None), (2, "session"), (3, "kind"), (1000, "status")):
                 request = SamplingRequest(Seed("nonce", f"{name} {size}"), size, field)
                 content = "disclosed" if size == 3 else "none"
-                yield f"{name}, {size} by {field}", self.export(
-                    selection, content, Order(sampling=request, frameworks=())
+                yield (
+                    f"{name}, {size} by {field}",
+                    self.export(selection, content, Order(sampling=request, frameworks=())),
                 )
 
     def _selections(self) -> Iterator[tuple[str, Selection]]:
