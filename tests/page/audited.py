@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ledger import canonical, notes
+from ledger import notes
 from ledger.checkpoints import Checkpoint, parse_checkpoint
-from ledger.store import Store
 from ledger.verify.pin import Pin
 from replay import access, catalog
 from reports import holds
@@ -19,7 +18,6 @@ from reports.sampling import SamplingRequest, Seed
 from reports.selection import (
     ModelSelection,
     PeriodSelection,
-    QuerySelection,
     Selection,
     SessionSelection,
     SubjectSelection,
