@@ -144,9 +144,14 @@ def bundle_files(
         files[f"data/proofs/{partition}.tlog-proof"] = found.text()
     if content != "none":
         files |= _content(rows, content == "sealed")
-    files["data/bundle.json"] = canonical.encode(_statement(rows, log, checkpoint, merkle.root(leaves), content))
+    files["data/bundle.json"] = plain(_statement(rows, log, checkpoint, merkle.root(leaves), content))
     change(files)
     return sealed_bag(files)
+
+
+def plain(value: object) -> bytes:
+    """Canonical as a verifier reads it: keys of any spelling, which the product does not write."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _statement(
@@ -200,7 +205,7 @@ def _content(rows: Sequence[Row], sealed: bool) -> Files:
         event |= {"notes": [], "parts": None if sealed else list(turn.parts), "record": record.hex(), "repeated": 0}
         event |= {"session": turn.session, "state": turn.state, "time_basis": "source", **turn.event}
         events.append(event)
-    events.sort(key=lambda event: event["session"])
+    events.sort(key=lambda event: str(event["session"]))
     files = {f"data/content/{partition}.bin": data for partition, data in blobs.items() if data}
     files["data/content.jsonl"] = b"".join(canonical.encode(item) + b"\n" for item in items)
     files["data/replay.jsonl"] = b"".join(canonical.encode(event) + b"\n" for event in events)

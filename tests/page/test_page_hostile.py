@@ -99,6 +99,19 @@ def test_nor_in_a_bundle_that_is_forged_all_over(show: Show, hostile: Files) -> 
         is_harmless(opened)
 
 
+@pytest.mark.parametrize("odd", [7, True, ["x"], {"x": 1}, "x"], ids=str)
+def test_values_of_other_types_than_expected_break_nothing(show: Show, odd: Any) -> None:
+    """A log's own writer can put anything into lines; its exporter can arrange anything."""
+    names = ("change", "decision", "error_type", "model_ref", "session", "source", "status", "warnings", "capture")
+    event = dict.fromkeys(("at", "idle", "in_force", "notes", "repeated", "duplicate", "session"), odd)
+    part = {"name": odd, "role": odd, "text": odd, "type": odd, "verbatim": False}
+    opened = show(core(bundle_files([Turn(b"x", [part], fields=dict.fromkeys(names, odd), event=event), Turn(b"y")])))
+    opened.give_key(LOG.vkey)
+
+    assert opened.verdict()["exit_code"] in (0, 1)
+    visit(opened)
+
+
 def test_a_name_of_a_file_that_is_given_is_text(show: Show) -> None:
     opened = show()
     opened.give(SCRIPT.replace("/", "_"), b"nothing known")

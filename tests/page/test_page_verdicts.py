@@ -197,6 +197,37 @@ def test_what_a_forger_changes_is_found_as_verify_py_finds_it(
     assert opened.state() == "tampered"
 
 
+@pytest.mark.parametrize("name", ["constructor", "__proto__", "toString", "hasOwnProperty", "stranger"])
+def test_a_name_that_every_object_has_means_nothing(show: Show, tmp_path: Path, name: str) -> None:
+    """What a language finds in each of its objects is in no table of states, kinds or types."""
+    odd = Turn(state=name, kind=name, session=name, fields={"decision": name, "source": name})
+    files = bundle_files([*conversation(2), odd])
+    opened = show(core(files))
+    opened.verdict()
+    opened.give_key(LOG.vkey)
+    verdict = opened.verdict()
+
+    assert verdict == {**by_verify(zipped(files), tmp_path, LOG.vkey), "checked": verdict["checked"]}
+    assert verdict["verdict"] == "unverifiable"
+    for tab in ("records", "sessions"):
+        opened.page.click(f"#tab-{tab}")
+    opened.page.locator("#sessions .session", has_text=name).click()
+    assert name in opened.text("#turns .turn")
+    assert opened.errors == []
+
+
+@pytest.mark.parametrize("name", ["constructor", "__proto__"])
+def test_nor_in_what_the_bundle_says_of_itself(show: Show, turns: list[Turn], tmp_path: Path, name: str) -> None:
+    for forge in (state(selection={"type": name}), state(content=name), state(completeness=name)):
+        forged = bundle_files(turns, rows_per_partition=12, entries=[ERASED], change=forge)
+        opened = show(core(forged))
+        opened.verdict()
+        opened.give_key(LOG.vkey)
+
+        assert opened.verdict()["verdict"] == "tampered"
+        assert found(opened.verdict()) == found(by_verify(zipped(forged), tmp_path, LOG.vkey))
+
+
 def test_the_tampered_row_is_marked_and_its_neighbours_are_not(show: Show, turns: list[Turn]) -> None:
     forged = bundle_files(turns, rows_per_partition=12, entries=[ERASED], change=FORGERIES["a record line"])
     opened = show(core(forged))

@@ -6,6 +6,9 @@ const PAYLOAD_TYPE = "application/vnd.in-toto+json";
 
 /** Checks the envelope, and returns who has signed it. */
 async function checkAttestation(bag, statement, entries, findings) {
+  if (!bag.has(ATTESTATION)) {
+    throw new CheckError(TAMPERED, ATTESTATION, "is missing from the bundle: nobody vouches for the files as a whole");
+  }
   const envelope = jsonObject(await bag.read(ATTESTATION, MAX_SMALL));
   const payload = fromBase64(member(envelope, "payload", "text"));
   const type = member(envelope, "payloadType", "text");

@@ -41,7 +41,8 @@ function tally(bundle) {
   const found = new Map();
   for (const rows of [bundle.population, bundle.context]) {
     for (const row of rows) {
-      const words = TALLIED[rowVerdict(row, bundle)[2]] ?? rowVerdict(row, bundle)[2];
+      const verdict = rowVerdict(row, bundle)[2];
+      const words = lookup(TALLIED, verdict, verdict);
       found.set(words, (found.get(words) ?? 0) + 1);
     }
   }
@@ -94,11 +95,24 @@ function bundleFacts(bundle, verdict, statement) {
   if (statement._ === BUNDLE) facts.push(
     ["Selection", selectionWords(statement.selection ?? {})],
     ["Completeness", statement.completeness === "whole" ? "whole: every record of the selection is here" : "shown: nothing is said of other records"],
-    ["Content", { none: "none: record lines only", disclosed: "disclosed", sealed: "sealed: opens with a grant" }[statement.content] ?? ""],
+    ["Content", lookup({ none: "none: record lines only", disclosed: "disclosed", sealed: "sealed: opens with a grant" }, statement.content, "")],
     ["Sampled", statement.sampled ? "yes: lines are those of the sample" : "no"],
     ["Timestamp", bundle.bag?.has("attestation.tsr") ? "a token is there: check it with openssl ts (README.txt)" : "none"],
   );
+  if (bundle.certificate && !bundle.isStopped) facts.push(...certifiedFacts(bundle.certificate));
   return facts;
+}
+
+/** What a certificate of erasure states, in short. */
+function certifiedFacts({ request, plan, erased, live_at: live, backups }) {
+  const counts = ["records", "redacted", "waiting", "refused"].map((name) => `${erased?.[name] ?? "?"} ${name}`).join(", ");
+  return [
+    ["Certified", "an erasure: keys of people were destroyed"],
+    ["Request", String(request), true],
+    ["Plan", String(plan), true],
+    ["Erased", `${erased?.everywhere ? "everywhere" : "in part"}: ${counts}`],
+    ["Unreadable", `live ${String(live ?? "?")}; in backups ${String(backups?.unreadable_at ?? "not yet")}`],
+  ];
 }
 
 function selectionWords(selection) {

@@ -51,6 +51,11 @@ function fromBase64(text) {
   return Uint8Array.from(packed, (character) => character.charCodeAt(0));
 }
 
+/** A table's value by a name that a bundle may have chosen: "constructor" is in no table. */
+function lookup(table, name, otherwise) {
+  return Object.hasOwn(table, name) ? table[name] : otherwise;
+}
+
 function sameBytes(one, other) {
   return one.length === other.length && one.every((byte, at) => byte === other[at]);
 }

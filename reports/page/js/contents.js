@@ -75,7 +75,7 @@ function checkReason(row, said, where) {
   if (!row.line || DISCLOSED.includes(row.state)) return;
   if (!EXPLAINED.includes(row.state)) {
     row.contentProblem = "not verified";
-    const verdict = { tampered: TAMPERED, lost: LOST }[row.state] ?? UNVERIFIABLE;
+    const verdict = lookup({ tampered: TAMPERED, lost: LOST }, row.state, UNVERIFIABLE);
     throw new CheckError(verdict, where, `is not disclosed: the store that exported it found it ${row.state}`);
   }
   const isSaid = {

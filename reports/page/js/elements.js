@@ -45,7 +45,7 @@ function icon(name) {
   drawing.setAttribute("class", "icon");
   drawing.setAttribute("aria-hidden", "true");
   const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", ICONS[name] ?? ICONS.other);
+  path.setAttribute("d", lookup(ICONS, name, ICONS.other));
   drawing.append(path);
   return drawing;
 }

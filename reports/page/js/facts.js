@@ -27,7 +27,7 @@ function contentState(row) {
   if (row.sealed && !row.content) return STATES.sealed;
   if (row.content?.length === 0) return ["good", "proven", "empty", "The record commits to no bytes: there was no content."];
   if (!row.state) return STATES["not disclosed"];
-  return STATES[row.state] ?? ["warn", "unsure", shortly(row.state, 20), "As the exporting store found it."];
+  return lookup(STATES, row.state, ["warn", "unsure", shortly(row.state, 20), "As the exporting store found it."]);
 }
 
 function rowTime(row) {
@@ -47,13 +47,13 @@ function localTime(time) {
 }
 
 function modelOf(line) {
-  const ref = line.model_ref ?? {};
-  const name = line.gen_ai_response_model ?? line.gen_ai_request_model ?? ref.name ?? "";
+  const ref = isObject(line.model_ref) ? line.model_ref : {};
+  const name = String(line.gen_ai_response_model ?? line.gen_ai_request_model ?? ref.name ?? "");
   return ref.version ? `${name || ref.name} ${ref.version}` : name;
 }
 
 function outcomeOf(line) {
-  return line.decision ?? (line.status && line.status !== "ok" ? line.status : (line.error_type ?? ""));
+  return String(line.decision ?? (line.status && line.status !== "ok" ? line.status : (line.error_type ?? "")));
 }
 
 function toneOf(outcome) {

@@ -90,7 +90,7 @@ class SessionsView {
     const [tone] = notableOf(row);
     const isHit = this.found?.has(at);
     return el("div", { class: `step${at === this.at ? " here" : ""}${isHit ? " hit" : ""} tone-${tone}`, onclick: () => this.go(at, true) },
-      icon(isDamagedRow(row) ? "tampered" : (KIND_ICONS[event.kind] ?? "other")),
+      icon(isDamagedRow(row) ? "tampered" : lookup(KIND_ICONS, event.kind, "other")),
       el("span", { class: "mono quiet" }, event.at ? event.at.slice(11, 19) : "··:··:··"),
       el("span", {}, eventWords(event, row)),
       event.idle ? el("span", { class: "quiet pause", title: "Idle before this event" }, icon("idle"), readLength(event.idle)) : "");

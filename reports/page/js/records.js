@@ -3,8 +3,8 @@
 const COLUMNS = [
   ["Verdict", (row, bundle) => badge(...rowVerdict(row, bundle))],
   ["Time (UTC)", (row) => el("span", { class: "mono", title: localTime(rowTime(row)) }, row.line ? readTime(rowTime(row)) : "")],
-  ["Kind", (row) => row.line?.kind ?? ""],
-  ["Source", (row) => row.line?.source ?? ""],
+  ["Kind", (row) => shortly(row.line?.kind ?? "", 40)],
+  ["Source", (row) => shortly(String(row.line?.source ?? ""), 40)],
   ["Session", (row) => el("span", { class: "mono" }, shortly(String(row.line?.session ?? ""), 40))],
   ["Model", (row) => (row.line ? shortly(String(modelOf(row.line)), 40) : "")],
   ["Outcome", (row) => (row.line ? outcomeChip(row.line) : "")],

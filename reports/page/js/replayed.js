@@ -18,11 +18,21 @@ async function readReplay(bag, byRecord, isSealed, claims, findings, work) {
       const parts = checkEvent(event, byRecord, isSealed, where);
       if (!claims.has(event.record)) claims.set(event.record, []);
       claims.get(event.record).push(...parts.map((part) => ({ where, part })));
-      events.push({ ...event, where });
+      events.push(arranged(event));
       findings.count("events");
     });
   }
   return events;
+}
+
+/** An event as it can be shown: what else the exporter has arranged is shown as far as it has the shape of it. */
+function arranged(event) {
+  const text = (value) => (IS.text(value) ? value : null);
+  const list = (value) => (IS.list(value) ? value : []);
+  return {
+    ...event, at: text(event.at), idle: text(event.idle), session: event.session === null ? null : String(event.session),
+    notes: list(event.notes).map(String), in_force: list(event.in_force).filter(isObject), repeated: IS.whole(event.repeated) ? event.repeated : 0,
+  };
 }
 
 /** The parts of an event whose texts are called verbatim. */

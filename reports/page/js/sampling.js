@@ -37,12 +37,12 @@ async function drawnAgain(sampling, population, checkpoint, work) {
   }
   const replaces = replacedIn(order, drawn, member(sampling, "replacements", "list"));
   return [...order].flatMap(([stratum, rows]) =>
-    rows.slice(0, drawn.get(stratum)).map((row, at) => ({ row, rank: at + 1, replaces: replaces.get(row.record) ?? "" })),
+    rows.slice(0, drawn.get(stratum)).map((row, at) => ({ row, rank: at + 1, replaces: replaces.get(row) ?? "" })),
   );
 }
 
 function samplingKey(seed, checkpoint) {
-  const name = { given: "seed", nonce: "nonce" }[member(seed, "kind", "text")];
+  const name = lookup({ given: "seed", nonce: "nonce" }, member(seed, "kind", "text"), "");
   if (Object.keys(seed).sort().join() !== ["kind", name].sort().join()) throw new Malformed("no seed");
   const said = bytesOf(member(seed, name, "text"));
   if (seed.kind === "given") return sha256(bytesOf("evidence/sample-seed/1\n"), said);
@@ -102,7 +102,7 @@ function replacedIn(order, drawn, replacements) {
       throw new CheckError(TAMPERED, SAMPLING, "states a replacement that is not the next in order");
     }
     gone.add(item.record);
-    replaces.set(next.record, item.record);
+    replaces.set(next, item.record);
     drawn.set(found.stratum, drawn.get(found.stratum) + 1);
   }
   return replaces;

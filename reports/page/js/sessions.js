@@ -38,7 +38,7 @@ function notableOf(row) {
 /** Events as far as lines tell of them: by time, without content. */
 function eventsOfLines(rows) {
   const events = rows.filter((row) => row.line && row.line.session !== undefined && row.line.kind !== "envelope").map((row) => ({
-    record: row.record, session: row.line.session, kind: row.line.kind, at: row.line.occurred_at ?? null, time_basis: row.line.time_basis,
+    record: row.record, session: String(row.line.session), kind: row.line.kind, at: row.line.occurred_at ?? null, time_basis: row.line.time_basis,
     idle: null, in_force: [], notes: [], parts: [], repeated: 0, duplicate: false, state: row.state, ended: row.line.ended_at ?? row.line.occurred_at ?? null,
   }));
   events.sort((one, other) => (one.session < other.session ? -1 : Number(one.session > other.session)) || ((one.at ?? "").slice(0, -1) < (other.at ?? "").slice(0, -1) ? -1 : 1));

@@ -8,7 +8,7 @@ function turnCard(event, at, bundle, openRow, search) {
   const outcome = row?.line ? outcomeOf(line) : "";
   const head = el(
     "header", {},
-    el("span", { class: "kind" }, icon(KIND_ICONS[event.kind] ?? "other"), event.kind),
+    el("span", { class: "kind" }, icon(lookup(KIND_ICONS, event.kind, "other")), event.kind),
     el("time", { class: "mono", datetime: event.at ?? "", title: event.at ? localTime(event.at) : "The source gave no time" }, event.at ? readTime(event.at, false) : "time unknown"),
     outcome ? el("span", { class: `chip ${toneOf(outcome)}` }, icon("decision"), shortly(String(outcome), 40)) : "",
     row?.line ? el("span", { class: "model" }, modelOf(line)) : "",
@@ -106,8 +106,8 @@ function marked(text, search) {
 function errorOf(line) {
   const facts = [
     line.error_type && ["error", line.error_type], line.status && line.status !== "ok" && ["status", line.status],
-    line.capture && line.capture !== "complete" && ["capture", line.capture], line.warnings && ["warnings", line.warnings.join(", ")],
-    line.change && ["change", `${line.change.type ?? ""} ${line.change.name ?? ""}: ${line.change.from ?? "–"} → ${line.change.to ?? "–"}`],
+    line.capture && line.capture !== "complete" && ["capture", line.capture], IS.list(line.warnings) && ["warnings", line.warnings.join(", ")],
+    isObject(line.change) && ["change", `${line.change.type ?? ""} ${line.change.name ?? ""}: ${line.change.from ?? "–"} → ${line.change.to ?? "–"}`],
     line.gen_ai_usage_output_tokens !== undefined && ["tokens", `${line.gen_ai_usage_input_tokens ?? "?"} in, ${line.gen_ai_usage_output_tokens} out`],
   ].filter(Boolean);
   return facts.length ? el("p", { class: "facts-line" }, facts.map(([name, value]) => el("span", {}, el("i", {}, name), ` ${shortly(String(value), 120)}`))) : "";
