@@ -61,9 +61,20 @@ import sys
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, List, NamedTuple, NoReturn, TextIO, Tuple, cast  # noqa: UP035 - Python 3.8
+from typing import (  # noqa: UP035 - what stands outside of annotations is evaluated, also by Python 3.8
+    Any,
+    BinaryIO,
+    Callable,
+    Dict,
+    List,
+    NamedTuple,
+    NoReturn,
+    TextIO,
+    Tuple,
+    cast,
+)
 
 SCHEMA = "evidence/verify-bundle/2"
 INTACT, TAMPERED, LOST, UNVERIFIABLE = "intact", "tampered", "lost", "unverifiable"
@@ -1187,7 +1198,7 @@ class Lines(NamedTuple):
 
 def check_lines(bundle: Bundle, name: str, rows: Rows, judge: Judge, needed: bool, result: Result) -> Lines:
     """Every line is that of its listed record. ``judge`` says what is wrong with one, or ""."""
-    lines, records = Lines({}, set()), rows.records
+    lines, records, count = Lines({}, set()), rows.records, 0
     for at, line in _in_step(bundle, name, rows, result):
         try:
             if not line.startswith(b'{"_":"evidence/record/1"'):
@@ -1207,7 +1218,8 @@ def check_lines(bundle: Bundle, name: str, rows: Rows, judge: Judge, needed: boo
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             result.add(TAMPERED, rows.where(name, at), "is malformed")
             continue
-        result.checked[_COUNTED[name]] += 1
+        count += 1
+    result.checked[_COUNTED[name]] += count
     return lines
 
 

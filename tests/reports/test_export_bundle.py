@@ -351,6 +351,12 @@ def test_the_verifier_imports_nothing_but_the_standard_library_and_parses_as_pyt
             else []
         )
     }
+    later = {"dict", "list", "set", "tuple", "Iterable", "Iterator", "Sequence"}
+    evaluated = [node for top in tree.body if isinstance(top, ast.Assign) for node in ast.walk(top.value)]
+    subscripted = {
+        node.value.id for node in evaluated if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)
+    }
+    assert not subscripted & later, "Python 3.8 knows no list[int] but in annotations"
     calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
 
     assert imported <= sys.stdlib_module_names | {"__future__"}

@@ -5,7 +5,7 @@ const MAX_INPUT = 32 * 2 ** 20;
 /** What a dropped file is: { bundle | pin | grant | key }. Throws UsageError. */
 async function recognised(file) {
   const start = new Uint8Array(await file.slice(0, 64).arrayBuffer());
-  if (startsWith(start, new Uint8Array([0x50, 0x4b]))) return { bundle: file };
+  if (startsWith(start, new Uint8Array([0x50, 0x4b])) || /\.zip$/i.test(file.name)) return { bundle: file };
   if (file.size > MAX_INPUT) throw new UsageError(`${shortly(file.name, 80)} is neither a bundle nor a key, pin or grant.`);
   const data = new Uint8Array(await file.arrayBuffer());
   if (startsWith(data, bytesOf("evidence/grant/1\n"))) return { grant: data };

@@ -44,7 +44,7 @@ async function checkHint(bag, checkpoint, verdict) {
     if (!(error instanceof UsageError)) throw error;
   }
   if (!isSigned || hint !== `${hint.trim()}\n`) throw new CheckError(verdict, HINT, "is not the key that signed the checkpoint");
-  if (textOf(await bag.read(POLICY, MAX_SMALL)) !== `log ${hint}quorum none\n`) {
+  if (!sameBytes(await bag.read(POLICY, MAX_SMALL), bytesOf(`log ${hint}quorum none\n`))) {
     throw new CheckError(TAMPERED, POLICY, `is not that of ${HINT} alone`);
   }
 }
