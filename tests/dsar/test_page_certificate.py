@@ -8,10 +8,10 @@ from typing import Any
 from ledger import canonical, notes
 from ledger.store import Store
 from tests.dsar.test_execute import FORGERIES, Certified, approved, certificate, check, listed
-from tests.page.conftest import Show, chromium, show
+from tests.fixtures_pages import Show
 from tests.reports.bundles import fix_up, rezip, unzip
 
-__all__ = ["approved", "certificate", "chromium", "listed", "show"]
+__all__ = ["approved", "certificate", "listed"]
 
 
 def found(findings: list[dict[str, str]]) -> set[tuple[str, str]]:
