@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.page.conftest import Opened, Show
+from tests.fixtures_pages import Opened, Show
 
 from reports.standalone import verify
 from tests.page.audited import Audited, make_audited
