@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""verify.py and the released page on the same bundles: one verdict, the same files and rows named.
-=======
 """verify.py and the released page on the same bundles: one verdict, the same files and rows, whatever was changed.
->>>>>>> d6a6254980357543cff7d799463df96a7aac3044
 
 A part of the changes by default; all 500, and all clean bundles, with EVIDENCE_ALL_MUTATIONS=1 (then `-s` shows the
 table of what was found where).
@@ -19,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.fixtures_pages import Opened, Show
 
 from reports.standalone import verify
+from tests.fixtures_pages import Opened, Show
 from tests.page.audited import Audited, make_audited
 from tests.reports.bundle_mutations import Mutation, mutations
 
