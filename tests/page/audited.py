@@ -13,9 +13,9 @@ from ledger.checkpoints import Checkpoint, parse_checkpoint
 from ledger.verify.pin import Pin
 from replay import access, catalog
 from reports import holds
-from reports.bundle import PLAIN, ContentGrant, Order, export_bundle, new_reference
-from reports.sampling import SamplingRequest, Seed
-from reports.selection import (
+from reports.bundle.export import PLAIN, ContentGrant, Order, export_bundle, new_reference
+from reports.sampling.drawing import SamplingRequest, Seed
+from reports.selection.predicates import (
     ModelSelection,
     PeriodSelection,
     Selection,
@@ -23,7 +23,7 @@ from reports.selection import (
     SubjectSelection,
     period,
 )
-from reports.selection_query import chosen_by
+from reports.selection.queries import chosen_by
 from tests.fixtures_stores import Installation, make_installation
 
 PEOPLE = ("ana", "ben", "cem")
