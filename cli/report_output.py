@@ -81,11 +81,24 @@ def show(report: Report) -> None:
     at = report.as_of
     say(f"{report.title.upper()}  {one_line(at.origin)}")
     say(f"  as of a checkpoint of {count(at.size, 'entry', 'entries')}, {at.time}")
+    _at_a_glance(report)
     for section in report.sections:
         say()
         _section(section)
     for words in report.not_proven:
         note(f"Not proven: {words}")
+
+
+def _at_a_glance(report: Report) -> None:
+    """The controls of a report, one a line: documents have such a table too."""
+    from replay.visible import one_line
+    from reports.documents import outline
+
+    listed = outline.controls(report)
+    if listed:
+        say()
+        rows = [(item.framework, item.control, item.verdict, item.title) for item in listed]
+        table(("framework", "control", "verdict", "title"), [list(map(one_line, row)) for row in rows])
 
 
 def _section(section: Section) -> None:

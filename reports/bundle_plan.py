@@ -62,12 +62,16 @@ def plan_bundle(
     scope, parts = Scope(), list[Part]()
     population: list[PopulationRow] = []
     for entry, found in choose(catalog, selection, complete=whole):
-        part = Part(entry, [item.row for item in found], [item.record for item in found])
+        part = Part(entry)
         for item in found:
+            part.rows.append(item.row)
+            part.ids.append(item.record)
             scope.add(item.line)
             stratum = sampling.stratum_of(item.line, wanted.field) if wanted is not None else ""
             population.append(PopulationRow(entry.index, item.row, item.record, stratum))
-        if found:
+        if not (part.rows or whole):
+            continue
+        if part.rows:
             scope.partitions.add(entry.index)
         if whole:
             selected = set(part.rows)
@@ -115,5 +119,5 @@ def is_whole(selection: Selection, complete: bool | None) -> bool:
 
 def check_published(catalog: Catalog, selection: Selection, size: int) -> None:
     """Raise UnverifiableError where records of a selection stand in the log, but not under its checkpoint yet."""
-    if any(found for _, found in choose(catalog, selection, complete=False, since=size)):
+    if any(True for _, found in choose(catalog, selection, complete=False, since=size) for _ in found):
         raise UnverifiableError("records of this selection are not published yet", hint="Run the publisher first.")

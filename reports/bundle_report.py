@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from ledger import entry_shapes
 from ledger.history import Entry
 from replay.accesses import Access
@@ -25,10 +27,7 @@ def report(
     """A report on a bundle. ``stated``: its bundle.json. ``in_full``: content is in it, so who looked may be named."""
     sections = [
         Section("What this bundle holds", _holds(plan, stated)),
-        Section(
-            "What it shows, and what it does not",
-            (Text(tuple(stated["proven"])), Text(tuple(stated["not_proven"]), "limit")),
-        ),
+        Section("What it shows", (Text(tuple(stated["proven"])),)),
         Section("Tie-out", (tied.table(), tied.by_partition())),
         Section("Records", _records(plan)),
         Section("Sessions", _sessions(plan)),
@@ -36,7 +35,7 @@ def report(
         Section("Who looked at these records", _accesses(plan, in_full=in_full)),
         Section("Erasures, redactions, expiry, restrictions", _endings(plan.endings)),
         Section("Legal holds", _held(plan.holds)),
-        *(controls.sections if controls is not None else ()),
+        *(_controls(controls) if controls is not None else ()),
     ]
     limits = (*stated["not_proven"], *(controls.not_proven if controls is not None else ()))
     parameters: tuple[tuple[str, Cell], ...] = (
@@ -64,12 +63,12 @@ def _holds(plan: Plan, stated: Mapping[str, Any]) -> tuple[Block, ...]:
         ("Selection", plan.selection.in_words()),
         ("Records of the selection", counts["population"]),
         ("Records whose lines are here", counts["records"]),
-        ("Other records, shown for completeness or because they looked at these", counts["context"]),
+        ("Records shown beside them", counts["context"]),
         ("From", f"{scope.first}Z"),
         ("To", f"{scope.last}Z"),
         ("Sessions", len(scope.sessions)),
         ("Partitions", counts["partitions"]),
-        ("Partitions of which every record is here", counts["complete_partitions"]),
+        ("Partitions shown whole", counts["complete_partitions"]),
         ("Entries of the log", counts["entries"]),
         ("Completeness", _COMPLETENESS[stated["completeness"]]),
         ("Content", _CONTENT[stated["content"]]),
@@ -106,6 +105,12 @@ def _sessions(plan: Plan) -> tuple[Block, ...]:
     return (
         _table("sessions", "Records by session", ("Session", "Records"), rows, note=note, kinds={"Session": "code"}),
     )
+
+
+def _controls(controls: Report) -> tuple[Section, ...]:
+    """The sections of a report on controls, within this one."""
+    first, *others = controls.sections
+    return (msgspec.structs.replace(first, title="How to read the controls"), *others)
 
 
 def _sample(sample: Sample) -> tuple[Block, ...]:

@@ -31,7 +31,7 @@ def count_period(catalog: Catalog, published: Published, start: str | None, end:
     """
     selection, scope, size = period(start, end), Scope((start, end)), published.checkpoint.size
     with as_of(catalog, size) as bounded:
-        by_entry = {entry.index: len(rows) for entry, rows in choose(bounded, selection, complete=False)}
+        by_entry = {entry.index: sum(1 for _ in rows) for entry, rows in choose(bounded, selection, complete=False)}
         left_out = _left_out(bounded, scope)
         shown = _in_views(bounded, scope)
         how = "record lines of these files, parsed one by one, under the partition's root", _how(scope, left_out)

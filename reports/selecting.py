@@ -76,22 +76,20 @@ def batches(rows: Sequence[int]) -> Iterator[range | list[int]]:
 
 def choose(
     catalog: Catalog, selection: Selection, *, complete: bool, since: int = 0
-) -> Iterator[tuple[Entry, Sequence[Chosen]]]:
-    """The partitions that hold selected rows, with these; in the order of the log, from the entry ``since`` on.
+) -> Iterator[tuple[Entry, Iterator[Chosen]]]:
+    """The partitions that can hold selected rows, with these, to be read before the next; in the order of the log.
 
-    ``complete``: all partitions that could hold some, also those that do not. Raises LostError or TamperedError where a
-    partition is not what its ledger entry says.
+    From the entry ``since`` on; without ``complete`` only where an index, if there is one, knows of some. Raises
+    LostError or TamperedError, also while rows are read, where a partition is not what its ledger entry says.
     """
     indexed = _indexed(catalog, selection)
     for number, entry in enumerate(catalog.partitions()):
         may_hold = entry.index >= since and selection.may_hold(entry.value)
         if may_hold and (complete or indexed is None or number in indexed):
-            lines, leaves = read(catalog, entry)
-            found = list(_matching(selection, lines, leaves))
+            found = _matching(selection, *read(catalog, entry))
             if indexed is not None and isinstance(selection, SessionSelection):
-                _check_index(selection, entry, found, indexed.get(number, 0))
-            if found or complete:
-                yield entry, found
+                found = _checked(selection, entry, found, indexed.get(number, 0))
+            yield entry, found
 
 
 def _indexed(catalog: Catalog, selection: Selection) -> Mapping[int, int] | None:
@@ -121,9 +119,13 @@ def _matching(selection: Selection, lines: Sequence[bytes], leaves: Sequence[byt
             yield Chosen(row, leaf, value)
 
 
-def _check_index(selection: SessionSelection, entry: Entry, found: Sequence[Chosen], indexed: int) -> None:
+def _checked(selection: SessionSelection, entry: Entry, found: Iterator[Chosen], indexed: int) -> Iterator[Chosen]:
+    """The rows, as many as the catalog's index knows; with a period no more."""
+    count = 0
+    for count, item in enumerate(found, 1):  # noqa: B007 - the count of all is what is wanted
+        yield item
     is_whole = selection.start is None and selection.end is None
-    if len(found) != indexed if is_whole else len(found) > indexed:
+    if count != indexed if is_whole else count > indexed:
         path = entry.value["events"]["path"]
         raise TamperedError(f"the session index of {path} differs from its lines", path=path)
 

@@ -113,7 +113,7 @@ def main() -> int:
         return 2
     demo = Demo(folder)
     try:
-        for part in (_ingest, _look, _prove, _hand_over, _find, _erase, _restore, _rotate, _tamper, _seal):
+        for part in (_ingest, _look, _prove, _hand_over, _audit, _find, _erase, _restore, _rotate, _tamper, _seal):
             part(demo)
     except StepError as error:
         print(f"\nThe demo stopped: {error}.", file=sys.stderr)
@@ -173,6 +173,28 @@ def _hand_over(demo: Demo) -> None:
         (demo.folder / "verify.py").write_bytes(archive.read(inside))
     plain = [sys.executable, "-I", "verify.py", "bundle.zip", *pin]
     demo.command("The same without this product: one file, standard library only.", plain)
+
+
+def _audit(demo: Demo) -> None:
+    month = ["--from", "2026-10-01", "--to", "2026-11-01"]
+    demo.run("Verification is on record, too.", "verify", "--level", "fast", "--record")
+    soc2 = ["--framework", "soc2", "-o", "controls.pdf"]
+    demo.run("Controls of a framework, each judged by what is here; never a percentage.", "report", "controls", *soc2)
+    changes = ["report", "changes", *month, "-o", "changes.xlsx"]
+    demo.run("Who changed what, who approved it, and what nobody did.", *changes)
+    demo.run("A period: the bundle proves that no record of it is missing.", "export", *month, "-o", "october.zip")
+    check = ["verify-bundle", "october.zip", "--key", "evidence-private/log.vkey"]
+    demo.run("The auditor's check of it.", *check)
+    with zipfile.ZipFile(demo.folder / "october.zip") as archive:
+        size = str(json.loads(archive.read("data/bundle.json"))["checkpoint"]["size"])
+    nonce = ["--at", size, "--nonce", "the auditor's dice: 3 5 1", "-o", "sample.zip"]
+    demo.run(
+        "A sample that anybody can draw again, by a nonce that the auditor names after the checkpoint.",
+        *["sample", *month, "--stratify", "kind", "--size", "20", *nonce],
+    )
+    plain = [sys.executable, "-I", "verify.py", "sample.zip", "--key", "evidence-private/log.vkey"]
+    demo.command("verify.py draws it again.", plain)
+    demo.run("What was handed out.", "exports")
 
 
 def _find(demo: Demo) -> None:

@@ -14,6 +14,7 @@ from hypothesis import settings
 pytest_plugins = [
     "tests.fixtures_history",
     "tests.fixtures_objects",
+    "tests.fixtures_pages",
     "tests.fixtures_postgres",
     "tests.fixtures_stores",
     "tests.simulator.faulty_objects",

@@ -17,7 +17,6 @@ from reports.document import (
     AsOf,
     Block,
     Cell,
-    Column,
     Control,
     Facts,
     Report,
@@ -171,7 +170,6 @@ def _report(
     left_out: int,
 ) -> Report:
     sections = [Section("How to read this report", (Text(wording.HOW_TO_READ), *_left_out(left_out)))]
-    sections.append(Section("Verdicts", (_summary(frameworks, judged),)))
     for framework in frameworks:
         controls = judged[framework.name]
         about = Facts((("Version", framework.version), ("Source of the wording", framework.source), *_counts(controls)))
@@ -186,27 +184,6 @@ def _left_out(records: int) -> tuple[Block, ...]:
         return ()
     words = f"{records:,} records name people whose processing is restricted. They were not looked at."
     return (Text((words,), "limit"),)
-
-
-def _summary(frameworks: Sequence[Framework], judged: Mapping[str, Sequence[Control]]) -> Table:
-    columns = ("Framework", "Control", "Title", "Verdict", "Exceptions", "Applies from")
-    kinds = {"Exceptions": "number", "Applies from": "time"}
-    rows: list[tuple[Cell, ...]] = [
-        (framework.title, item.control, item.title, item.verdict, _found(item), item.applies_from)
-        for framework in frameworks
-        for item in judged[framework.name]
-    ]
-    return Table(
-        "verdicts",
-        "Verdicts of all controls",
-        tuple(Column(name, kinds.get(name, "text")) for name in columns),  # type: ignore[arg-type]  # kinds of columns
-        tuple(rows),
-    )
-
-
-def _found(control: Control) -> int | None:
-    found = [item.exceptions.total or len(item.exceptions.rows) for item in control.tests]
-    return sum(found) if control.verdict == "exceptions found" else None
 
 
 def _counts(controls: Sequence[Control]) -> list[tuple[str, Cell]]:

@@ -18,7 +18,7 @@ from reports.documents.html import STYLESHEET
 SCRIPTS: Final = (
     "bytes", "canonical", "sha256", "pace", "result", "visible",
     "zip", "merkle", "notes", "bag", "statement", "trust", "entries", "rows", "lines", "contents", "replayed", "lists",
-    "sampling", "attestation", "sealed", "words", "verify",
+    "sampling", "attestation", "certificate", "sealed", "words", "verify",
     "elements", "facts", "banner", "records", "raw", "sessions", "turns", "player", "filesview", "inputs", "page",
 )  # fmt: skip
 """One subject each, in an order in which nothing is used before it is there. They share one scope."""

@@ -1858,6 +1858,8 @@ def _strings(data: bytes, count: int) -> list[bytes]:
 def _check_acts(stated: dict[str, Any], entries: dict[int, dict[str, Any]], result: Result) -> None:
     """The entries that carried the plan out name it, and the people whom the certificate says were erased."""
     request, named = stated["request"], set()
+    if type(stated["subjects"]) is not list:
+        raise ValueError("no list of people")
     for index in stated["entries"]["erasure"]:
         entry = _entry_of(entries, index, "erasure", request)
         if entry.get("plan") != stated["plan"]:

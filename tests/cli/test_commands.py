@@ -38,11 +38,13 @@ EVERY = (
     "reconstruct",
     "export",
     "verify-bundle",
+    "tie-out",
+    "verifiers",
     "accesses",
     "breach",
     "seal",
 )
-GROUPS = ("dsar", "hold", "keys", "mentions", "retention", "subjects")
+GROUPS = ("dsar", "exports", "hold", "keys", "mentions", "report", "retention", "sample", "subjects")
 
 
 def test_init_makes_a_store_and_keeps_the_keys_beside_it(shell: Any) -> None:

@@ -17,7 +17,7 @@ README = ROOT / "README.md"
 def tour() -> str:
     """The blocks of shell commands, one after the other: later ones build on earlier ones."""
     blocks = re.findall(r"```sh\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     return "".join(blocks)
 
 

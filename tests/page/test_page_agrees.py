@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from reports.standalone import verify
-from tests.page.conftest import Opened, Show
+from tests.fixtures_pages import Opened, Show
 from tests.reports.bundle_mutations import mutations
 from tests.reports.bundles import Bank, bank, check, content_bundle, morning, period_bundle, session_bundle, unzip
 

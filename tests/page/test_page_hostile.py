@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.page.conftest import Opened, Show
+from tests.fixtures_pages import Opened, Show
 from tests.page.made import LOG, Files, Turn, bundle_files, core, said
 
 SCRIPT = "<script>window.pwned = 1</script>"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.page.conftest import Opened, Show
+from tests.fixtures_pages import Opened, Show
 from tests.page.made import LOG, OWNER, Files, Turn, bundle_files, core, grant, said
 
 FORCE = {"approval": None, "approved_at": None, "basis": "inferred", "kind": "policy", "name": "masking"}

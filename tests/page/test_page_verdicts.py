@@ -12,7 +12,7 @@ import pytest
 from ledger import canonical, merkle, notes
 from ledger.checkpoints import parse_checkpoint
 from reports.standalone import verify
-from tests.page.conftest import Show
+from tests.fixtures_pages import Show
 from tests.page.made import LOG, ORIGIN, OWNER, Files, Turn, bundle_files, core, said, sealed_bag, zipped
 
 ERASED = {"subjects": [OWNER], "type": "erasure"}

@@ -151,7 +151,7 @@ def test_a_control_takes_in_what_its_tests_look_at(bank: Bank, tmp_path: Path) -
         with pytest.raises(UsageError):
             chosen_for(catalog, published, "soc2")
     assert isinstance(selection, ControlSelection)
-    data, _ = bank.export(selection)
+    data, _ = bank.export(selection, order=Order())
     files = unzip(data)
     assert {"change", "approval"} <= {record["kind"] for record in lines(files["data/records.jsonl"])}
     (control,) = [

@@ -99,7 +99,20 @@ function bundleFacts(bundle, verdict, statement) {
     ["Sampled", statement.sampled ? "yes: lines are those of the sample" : "no"],
     ["Timestamp", bundle.bag?.has("attestation.tsr") ? "a token is there: check it with openssl ts (README.txt)" : "none"],
   );
+  if (bundle.certificate && !bundle.isStopped) facts.push(...certifiedFacts(bundle.certificate));
   return facts;
+}
+
+/** What a certificate of erasure states, in short. */
+function certifiedFacts({ request, plan, erased, live_at: live, backups }) {
+  const counts = ["records", "redacted", "waiting", "refused"].map((name) => `${erased?.[name] ?? "?"} ${name}`).join(", ");
+  return [
+    ["Certified", "an erasure: keys of people were destroyed"],
+    ["Request", String(request), true],
+    ["Plan", String(plan), true],
+    ["Erased", `${erased?.everywhere ? "everywhere" : "in part"}: ${counts}`],
+    ["Unreadable", `live ${String(live ?? "?")}; in backups ${String(backups?.unreadable_at ?? "not yet")}`],
+  ];
 }
 
 function selectionWords(selection) {

@@ -76,11 +76,11 @@ async function checkInclusion(bag, checkpoint, index, leaf, where) {
   return proof.extra ?? new Uint8Array(0);
 }
 
-/** The keys that hold a role by all entries that are here. */
-function holdersOf(entries, role) {
+/** The keys that hold a role by the entries that are here, or by those before an index. */
+function holdersOf(entries, role, before = Infinity) {
   const keys = new Map();
-  for (const { type, value } of entries.values()) {
-    if (type !== "key") continue;
+  for (const { index, type, value } of entries.values()) {
+    if (type !== "key" || index >= before) continue;
     const vkey = member(value, "vkey", "text");
     if (value.action === "enrol") keys.set(vkey, member(value, "roles", "list"));
     else keys.delete(vkey);

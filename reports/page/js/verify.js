@@ -5,7 +5,7 @@
 async function readBundle(data, work, isEmbedded) {
   const bundle = {
     isEmbedded, bag: null, statement: null, checkpoint: null, entries: new Map(), population: [], context: [], shown: [],
-    byRecord: new Map(), replay: [], states: new Map(), attested: "", isTrusted: false, isStopped: false, grade: "",
+    byRecord: new Map(), replay: [], states: new Map(), attested: "", certificate: null, isTrusted: false, isStopped: false, grade: "",
     before: new Findings(), trust: new Findings(), proofs: new Findings(), attestation: new Findings(), files: new Findings(),
   };
   const { before, proofs, files } = bundle;
@@ -31,10 +31,9 @@ async function checkProofs(bundle, findings, work) {
   const ledger = await findings.guard(ENTRIES, () => checkEntries(bag, checkpoint, isWhole, findings, work));
   bundle.entries = ledger?.entries ?? new Map();
   if (statement._ === CERTIFICATE) {
-    findings.add(UNVERIFIABLE, "data/certificate", "is a certificate of erasure: this page does not verify those, use verify.py");
-    return;
-  }
-  if (ledger) await findings.guard(STATEMENT, () => checkRecords(bundle, ledger, findings, work));
+    await findings.guard(CERTIFIED, () => checkCertificate(bundle, findings));
+  } else if (ledger) await findings.guard(STATEMENT, () => checkRecords(bundle, ledger, findings, work));
+  if (statement._ === CERTIFICATE && !bag.has(ATTESTATION)) return;
   const { attestation } = bundle;
   bundle.attested = (await attestation.guard(ATTESTATION, () => checkAttestation(bag, statement, bundle.entries, attestation))) ?? "";
 }
@@ -94,7 +93,7 @@ function verdictOf(bundle, strict = false) {
   const rest = [...(isProven ? [bundle.attestation] : []), bundle.files];
   const checked = countedIn([...parts, ...rest]);
   const states = isProven ? bundle.states : new Map();
-  if (isProven && bundle.statement._ === BUNDLE) parts.push(checkClaims(bundle, checked, states, parts));
+  if (isProven) parts.push(checkClaims(bundle, checked, states, parts));
   parts.push(...rest);
   const verdict = worst(new Set(parts.flatMap((part) => [...part.verdicts])), strict);
   const { origin = "", size = 0, root = null } = bundle.checkpoint ?? {};
@@ -107,7 +106,7 @@ function verdictOf(bundle, strict = false) {
     checkpoint: { origin, size, root: root ? hexOf(root) : "" },
     checked,
     contents: Object.fromEntries([...states].sort()),
-    certificate: {},
+    certificate: (isProven && bundle.certificate) || {},
     completeness: isProven ? (bundle.statement.completeness ?? "") : "",
     attested: isProven ? bundle.attested : "",
     findings: parts.flatMap((part) => part.findings).slice(0, MOST_FINDINGS),
@@ -125,9 +124,10 @@ function countedIn(parts) {
 /** What the bundle says of itself, in numbers, is what was found. */
 function checkClaims({ statement, checkpoint, entries }, checked, states, parts) {
   const claims = new Findings();
-  const names = ["complete partitions", "context", "entries", "partitions", "population", "records"];
+  const isBundle = statement._ === BUNDLE;
+  const names = isBundle ? ["complete partitions", "context", "entries", "partitions", "population", "records"] : ["entries"];
   const found = Object.fromEntries(names.map((name) => [name.replaceAll(" ", "_"), checked[name] ?? 0]));
-  const counts = { ...found, contents: Object.fromEntries(states) };
+  const counts = isBundle ? { ...found, contents: Object.fromEntries(states) } : found;
   const log = { origin: checkpoint.origin, root: hexOf(checkpoint.root), size: checkpoint.size };
   const isDamaged = [TAMPERED, LOST].includes(worst(new Set(parts.flatMap((part) => [...part.verdicts]))));
   if (!isDamaged && !(sameValue(statement.counts ?? null, counts) && sameValue(statement.checkpoint ?? null, log))) {
@@ -137,6 +137,6 @@ function checkClaims({ statement, checkpoint, entries }, checked, states, parts)
   if (statement.origin !== checkpoint.origin || statement.store !== genesis.store || genesis.origin !== checkpoint.origin) {
     claims.add(TAMPERED, STATEMENT, "states another origin or store than the log's first entry");
   }
-  if (!found.population) claims.add(NOTHING_THERE, "bundle", "holds no record that could be checked");
+  if (isBundle && !found.population) claims.add(NOTHING_THERE, "bundle", "holds no record that could be checked");
   return claims;
 }

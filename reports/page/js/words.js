@@ -22,13 +22,28 @@ const NOT_PROVEN = {
   query: "That the records are what the query or control selects: the lines alone do not tell.",
   ended: "That what ended, altered or restricted content was committed by a key with that role, and that it names this very row: verify the store for this.",
   sealed: "Content: it is sealed. Drop the grant on this page to open it.",
+  unattested: "The files as a whole: no key has signed them together.",
   token: "The timestamp token: check attestation.tsr with openssl ts, as README.txt says.",
 };
+
+const NOT_CERTIFIED = [
+  "That no copy of a destroyed key exists anywhere else: keys leave no trace when they are copied.",
+  "That the plan lists every record of these people, and every mention of them.",
+  "What the store looked for afterwards, and whom it handed records to before: that is its word.",
+  "Times: they are what the store's writer stated.",
+  "Who committed an entry, and when: the signed commits are in the store, not in the certificate.",
+  "README.txt, verify.py, bag-info.txt and the commit numbers: no signature covers them.",
+  "That the checkpoint is the newest one.",
+];
 
 /** { proven, notProven }: nothing is proven as a whole where anything is wrong. */
 function wordsFor(bundle, verdict, checked, states) {
   const { statement, checkpoint, bag } = bundle;
-  if (!statement || !checkpoint || statement._ === CERTIFICATE) return { proven: [], notProven: [] };
+  if (!statement || !checkpoint) return { proven: [], notProven: [] };
+  const token = bag.has("attestation.tsr") ? [NOT_PROVEN.token] : [];
+  if (statement._ === CERTIFICATE) {
+    return { proven: [], notProven: [...NOT_CERTIFIED, ...(bundle.attested ? [] : [NOT_PROVEN.unattested]), ...token] };
+  }
   const { completeness, content, sampled, selection } = statement;
   const proven = ["records", completeness === "whole" && "whole", sampled && "sampled", content !== "none" && content, "attested"];
   const without = [
@@ -40,8 +55,7 @@ function wordsFor(bundle, verdict, checked, states) {
   if (content !== "sealed" && shownContents < records) {
     notProven.push(`Content: ${shownContents} of ${records} record${records === 1 ? "" : "s"} have theirs in the bundle, the others a commitment to it.`);
   }
-  if (bag.has("attestation.tsr")) notProven.push(NOT_PROVEN.token);
-  return { proven: verdict === INTACT ? proven.filter(Boolean).map((name) => PROVEN[name]) : [], notProven };
+  return { proven: verdict === INTACT ? proven.filter(Boolean).map((name) => PROVEN[name]) : [], notProven: [...notProven, ...token] };
 }
 
 function counted(number, noun, many = `${noun}s`) {
