@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from reports.standalone import verify
+from tests.fixtures_pages import Opened, Show
 from tests.page.audited import Audited, make_audited
-from tests.page.conftest import Opened, Show
 from tests.reports.bundle_mutations import Mutation, mutations
 
 ALL = bool(os.environ.get("EVIDENCE_ALL_MUTATIONS"))
