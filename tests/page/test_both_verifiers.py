@@ -1,4 +1,4 @@
-"""verify.py and the released page on the same bundles: one verdict, the same files and rows, whatever was changed.
+"""verify.py and the released page on the same bundles: one verdict, the same files and rows named.
 
 A part of the changes by default; all 500, and all clean bundles, with EVIDENCE_ALL_MUTATIONS=1 (then `-s` shows the
 table of what was found where).
@@ -109,6 +109,7 @@ def table(judgements: Iterable[tuple[Mutation, Both]]) -> str:
     )
 
 
+@pytest.mark.slow
 def test_the_two_agree_on_changed_bundles_and_find_what_changes_their_meaning(
     page: Opened, audited: Audited, tmp_path: Path
 ) -> None:
@@ -128,6 +129,7 @@ def test_the_two_agree_on_changed_bundles_and_find_what_changes_their_meaning(
     assert page.errors == page.refused == page.requests == []
 
 
+@pytest.mark.slow
 def test_neither_raises_a_false_alarm(page: Opened, audited: Audited, tmp_path: Path) -> None:
     judgements = {name: judge(data, page, audited, tmp_path) for name, data in islice(audited.clean(), CLEAN)}
 
