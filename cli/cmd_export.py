@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ledger.access import Receipt
     from ledger.checkpoints import Checkpoint
     from ledger.store import Store
-    from reports.bundle import ContentGrant, ExportSummary
-    from reports.selection import Selection
+    from reports.bundle.export import ContentGrant, ExportSummary
+    from reports.selection.predicates import Selection
 
 EXAMPLE = "Example: evidence export --session mira-34a7fff4 --with-content --purpose 'audit 2026-11' -o bundle.zip"
 
@@ -68,10 +68,10 @@ def export(
     --with-content no content is in it. Writes an access record first; the export is recorded in the ledger.
     """
     from replay import catalog
-    from reports.bundle import Order, export_bundle
-    from reports.exports import Words
+    from reports.bundle.export import Order, export_bundle
+    from reports.exports.recipients import recipient_reference
+    from reports.exports.register import Words
     from reports.published import publish_all, read_published
-    from reports.recipients import recipient_reference
 
     asked = Asked(session, user or (), model, query, since, until, control)
     asked.check()
@@ -145,7 +145,7 @@ def access_receipt(opened: Store, command: str, purpose: str, selection: Selecti
 
 def content_grant(receipt: Receipt, revocable: bool) -> ContentGrant:
     """Leave to put content into a bundle; sealed under a new reference where it is to be revocable."""
-    from reports.bundle import ContentGrant, new_reference
+    from reports.bundle.export import ContentGrant, new_reference
 
     return ContentGrant(receipt, new_reference() if revocable else None)
 

@@ -14,7 +14,7 @@ from cli.output import count, emit, note, say, table
 
 if TYPE_CHECKING:
     from ledger.store import Store
-    from reports.exports import Details, Exported
+    from reports.exports.register import Details, Exported
 
 EXAMPLE = "Example: evidence exports --reveal --purpose 'who has our records'"
 GRANT_EXAMPLE = "Example: evidence exports grant 5d1c77a0 --until 2026-12-31 --purpose 'audit 2026-11' -o grant.json"
@@ -37,7 +37,7 @@ def listing(
     """
     if context.invoked_subcommand is not None:
         return
-    from reports import exports
+    from reports.exports import register as exports
 
     with store_of(config, store) as opened:
         digest = None if bundle is None else _digest(bundle)
@@ -68,7 +68,8 @@ def grant(
     """
     from cli.times import moment
     from replay import access, catalog
-    from reports import exports, grants
+    from reports.exports import grants
+    from reports.exports import register as exports
 
     ends = moment(until) or ""
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
@@ -99,7 +100,7 @@ GROUP = Group(
 
 def _details(opened: Store, found: list[Exported], purpose: str) -> dict[int, Details]:
     from replay import access
-    from reports import exports
+    from reports.exports import register as exports
 
     receipt = access.record(opened, "exports", purpose, {"words": f"of {count(len(found), 'export')}"})
     told = {item.entry: exports.details(opened, receipt, item) for item in found}

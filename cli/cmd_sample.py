@@ -19,9 +19,9 @@ from cli.sample_results import EXAMPLE as RESULTS_EXAMPLE
 from cli.sample_results import results
 
 if TYPE_CHECKING:
-    from reports.populations import Frozen
-    from reports.sampling import Replace, SamplingRequest
-    from reports.selection import QuerySelection, Selection
+    from reports.sampling.drawing import Replace, SamplingRequest
+    from reports.sampling.populations import Frozen
+    from reports.selection.predicates import QuerySelection, Selection
 
 FREEZE_EXAMPLE = "Example: evidence sample freeze --from 2026-10-01 --to 2026-11-01 --stratify kind"
 DRAW_EXAMPLE = (
@@ -58,9 +58,9 @@ def freeze(
     a nonce, and `evidence sample draw --at ... --nonce ...` draws.
     """
     from replay import catalog
-    from reports.populations import freeze as freeze_rows
     from reports.published import as_of, publish_all
-    from reports.sampling import check_field
+    from reports.sampling.drawing import check_field
+    from reports.sampling.populations import freeze as freeze_rows
 
     asked = Asked(session, (), model, population, since, until)
     asked.check()
@@ -125,9 +125,9 @@ def draw(
     Its verifiers draw it again. `evidence sample` with options means this. docs/SAMPLING.md says how to do it by hand.
     """
     from replay import catalog
-    from reports.bundle import Order, export_bundle
-    from reports.exports import Words
-    from reports.recipients import recipient_reference
+    from reports.bundle.export import Order, export_bundle
+    from reports.exports.recipients import recipient_reference
+    from reports.exports.register import Words
 
     asked = Asked(session, (), model, population, since, until)
     asked.check()
@@ -164,7 +164,7 @@ def _request(
 ) -> SamplingRequest:
     """What is to be drawn. Raises UsageError where the seed does not say how it came about."""
     from ledger.errors import UsageError
-    from reports.sampling import SamplingRequest, Seed, check_field
+    from reports.sampling.drawing import SamplingRequest, Seed, check_field
 
     if (seed is None) == (nonce is None):
         raise UsageError("a sample is drawn either by --seed or by --nonce")
@@ -180,7 +180,7 @@ def _request(
 
 def _wish(text: str) -> Replace:
     from ledger.errors import UsageError
-    from reports.sampling import Replace
+    from reports.sampling.drawing import Replace
 
     record, _, reason = text.partition("=")
     if len(record) != 64 or not set(record) <= set("0123456789abcdef"):

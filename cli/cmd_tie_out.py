@@ -12,8 +12,8 @@ from cli.output import emit, note, say, table
 
 if TYPE_CHECKING:
     from reports.document import Table
-    from reports.period_counts import PeriodCounts
-    from reports.source_counts import Compared, Stated
+    from reports.tie_out.period_counts import PeriodCounts
+    from reports.tie_out.source_counts import Compared, Stated
 
 EXAMPLE = "Example: evidence tie-out --from 2026-10-01 --to 2026-11-01 --source counts.csv"
 
@@ -37,9 +37,9 @@ def tie_out(
     from cli.times import moment
     from ledger.errors import CountsDifferError
     from replay import catalog
-    from reports import source_counts
-    from reports.period_counts import count_period
     from reports.published import as_of, publish_all
+    from reports.tie_out import source_counts
+    from reports.tie_out.period_counts import count_period
 
     stated = None if source is None else source_counts.read_counts(source)
     with store_of(config, store) as opened:

@@ -11,7 +11,7 @@ from cli.options import ConfigOption, JsonOption, StoreOption
 from cli.output import count, emit, say
 
 if TYPE_CHECKING:
-    from reports.bundle_check import Result
+    from reports.bundle.checking import Result
 
 EXAMPLE = "Example: evidence verify-bundle bundle.zip --key log.vkey"
 
@@ -38,7 +38,7 @@ def verify_bundle(
     With --config or --store, and no --key or --pin, the log key beside that configuration is trusted. Exit codes:
     0 intact, 1 tampered, 2 usage, 3 unverifiable, 4 nothing there, 5 lost, 6 unpinned under --strict.
     """
-    from reports.bundle_check import check_bundle, check_timestamp, printable, report
+    from reports.bundle.checking import check_bundle, check_timestamp, printable, report
 
     keys = list(key or ())
     if not keys and pin is None and (config or store):
@@ -61,7 +61,7 @@ def verify_bundle(
 
 def _open(bundle: Path, grant: Path, result: Result) -> dict[str, Any] | None:
     """What the grant opened; what does not fit is added to the result."""
-    from reports.sealed_bundle import open_sealed
+    from reports.exports.sealed_bundle import open_sealed
 
     opening = open_sealed(bundle, grant, result)
     return None if opening is None else opening._asdict()

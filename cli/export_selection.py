@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ledger.store import Store
     from replay.catalog import Catalog
     from reports.published import Published
-    from reports.selection import QuerySelection, Selection
+    from reports.selection.predicates import QuerySelection, Selection
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Asked:
     def period(self) -> tuple[str | None, str | None]:
         """The period as RFC 3339 UTC. Raises UsageError."""
         from cli.times import moment
-        from reports.selection import check_period
+        from reports.selection.predicates import check_period
 
         start, end = moment(self.since), moment(self.until)
         check_period(start, end)
@@ -56,7 +56,7 @@ class Asked:
 
 def asked_of_views(store: Store, asked: Asked) -> QuerySelection | None:
     """The records that a query names. Before the catalog is opened here: the query's process needs it to itself."""
-    from reports.selection_query import chosen_by
+    from reports.selection.queries import chosen_by
 
     if asked.query is None:
         return None
@@ -66,7 +66,7 @@ def asked_of_views(store: Store, asked: Asked) -> QuerySelection | None:
 
 def selection_at(store: Store, listed: Catalog, asked: Asked, published: Published) -> Selection:
     """The selection as of a checkpoint: what a query or a control chooses then. Raises as ``selection_of``."""
-    from reports.selection_query import chosen_at, chosen_for
+    from reports.selection.queries import chosen_at, chosen_for
 
     start, end = asked.period()
     if asked.query is not None:
@@ -80,7 +80,7 @@ def selection_of(store: Store, listed: Catalog, asked: Asked) -> Selection:
     """The selection of any other sort. Raises NotFoundError for what this store does not know."""
     from replay.persons import resolve_person
     from replay.sessions import resolve_session
-    from reports import selection
+    from reports.selection import predicates as selection
 
     start, end = asked.period()
     if asked.session is not None:

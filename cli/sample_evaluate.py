@@ -14,9 +14,9 @@ from cli.output import count, emit, note, say, table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reports.bundle_check import Result
-    from reports.sample_evaluation import Evaluation, Sampled
-    from reports.sampling import Replace
+    from reports.bundle.checking import Result
+    from reports.sampling.drawing import Replace
+    from reports.sampling.evaluation import Evaluation, Sampled
 
 EXAMPLE = "Example: evidence sample evaluate sample.zip --key log.vkey --exception 8d54e3784c5d=no_approval --record"
 
@@ -50,8 +50,8 @@ def evaluate(
     from msgspec import to_builtins
 
     from ledger.errors import UsageError
-    from reports.sample_evaluation import evaluate as judge
-    from reports.sample_evaluation import read_sampled
+    from reports.sampling.evaluation import evaluate as judge
+    from reports.sampling.evaluation import read_sampled
 
     level = _percent(confidence)
     result = _check(bundle, key or [], pin, config, store, record)
@@ -93,7 +93,7 @@ def _check(
 ) -> Result:
     """What verify-bundle finds. What does not verify is not judged: its exit code ends the command."""
     from cli.cmd_verify_bundle import own_key
-    from reports.bundle_check import check_bundle, printable, report
+    from reports.bundle.checking import check_bundle, printable, report
 
     if not keys and pin is None and (config or store or record):
         keys = own_key(config, store)
@@ -108,7 +108,7 @@ def _check(
 def _split(sampled: Sampled, text: str, default: str | None) -> tuple[bytes, str]:
     """A record of the sample and a code, from RECORD=CODE."""
     from ledger.errors import UsageError
-    from reports.sample_evaluation import find
+    from reports.sampling.evaluation import find
 
     name, is_given, code = text.partition("=")
     if not is_given and default is None:
@@ -117,7 +117,7 @@ def _split(sampled: Sampled, text: str, default: str | None) -> tuple[bytes, str
 
 
 def _wish(sampled: Sampled, text: str) -> Replace:
-    from reports.sampling import Replace
+    from reports.sampling.drawing import Replace
 
     each, code = _split(sampled, text, None)
     return Replace(code, each)
@@ -139,7 +139,7 @@ def _record(
     """Seal the result; the id of its record."""
     import hashlib
 
-    from reports.sample_results import put_on_record
+    from reports.sampling.results import put_on_record
 
     with store_of(config, store) as opened:
         stated: dict[str, str | int] = {"origin": result.origin, "checkpoint_size": result.size}

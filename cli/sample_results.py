@@ -8,7 +8,7 @@ from cli.options import ConfigOption, JsonOption, PurposeOption, StoreOption, st
 from cli.output import emit, note, table
 
 if TYPE_CHECKING:
-    from reports.sample_results import Kept
+    from reports.sampling.results import Kept
 
 EXAMPLE = "Example: evidence sample results --purpose 'audit 2026-11'"
 
@@ -21,7 +21,7 @@ def results(
 ) -> None:
     """List the evaluations that were sealed with --record. Writes an access record first."""
     from replay import access, catalog
-    from reports.sample_results import results as recorded
+    from reports.sampling.results import results as recorded
 
     with store_of(config, store) as opened, catalog.opened(opened) as listed:
         receipt = access.record(opened, "sample results", purpose, {"words": "of all evaluations of samples"})

@@ -15,7 +15,7 @@ from reports.access_package.context import NOT_STATED, Context
 from reports.access_package.gathering import Told
 from reports.access_package.portability import model_ref
 from reports.dsar.requests import RequestState
-from reports.recipients import HandedOut
+from reports.exports.recipients import HandedOut
 from reports.retention.durations import Duration
 from reports.retention.policy import Policy
 

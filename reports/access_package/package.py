@@ -26,7 +26,7 @@ from reports.archive import Archive
 from reports.dsar.mentioned import mentions_of
 from reports.dsar.register import Step, advance
 from reports.dsar.requests import RequestState, refusal, requests
-from reports.recipients import bundles_with, recipient_names
+from reports.exports.recipients import bundles_with, recipient_names
 from reports.retention import policy
 
 TYPE: Final = "evidence/access-package/1"

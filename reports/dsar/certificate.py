@@ -1,6 +1,6 @@
 """The certificate of an erasure: a signed statement about entries of the log, with every proof, verified offline.
 
-A certificate is a bag in a zip like a bundle (reports/bundle.py) and is checked by the same ``verify.py``. It names
+A certificate is a bag in a zip like a bundle (reports/bundle/) and is checked by the same ``verify.py``. It names
 nobody: people are random references. What it states follows from the ledger; only ``negative_check``, ``recipients``
 and the numbers of keys and identifiers are the word of the store that issued it.
 """
@@ -22,15 +22,15 @@ from ledger.errors import RequestRefusedError
 from ledger.history import Entry
 from ledger.store import Store
 from replay.catalog import Catalog
-from reports.bundle_log import LogFiles
-from reports.bundle_writer import BundleWriter, add_tools
+from reports.bundle.log import LogFiles
+from reports.bundle.writer import BundleWriter, add_tools
 from reports.dsar.approvals import counting
 from reports.dsar.certificate_words import ASSUMPTION, OUT_OF_SCOPE, RESIDUE, TECHNIQUE, in_words
 from reports.dsar.execute import acts
 from reports.dsar.plan import Plan, encode, load_plan
 from reports.dsar.requests import Happened, RequestState
+from reports.exports.recipients import bundles_with
 from reports.published import Published, as_of, consistency, publish_all
-from reports.recipients import bundles_with
 
 TYPE: Final = "evidence/certificate/1"
 

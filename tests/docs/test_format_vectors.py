@@ -49,11 +49,14 @@ from ledger.spool import Frame, read_frames
 from ledger.store import Store
 from replay import access
 from replay.catalog import opened as opened_catalog
-from reports import attestation, grants, sample_files, sampling, sealed_content
-from reports.bundle import ContentGrant, export_bundle
+from reports.bundle import attestation
+from reports.bundle.export import ContentGrant, export_bundle
 from reports.dsar import clocks, requests, statements
 from reports.dsar import plan as plans
-from reports.selection import period
+from reports.exports import grants, sealed_content
+from reports.sampling import drawing as sampling
+from reports.sampling import files as sample_files
+from reports.selection.predicates import period
 
 ROOT = Path(__file__).parents[2]
 FORMAT = (ROOT / "docs" / "FORMAT.md").read_text(encoding="utf-8")

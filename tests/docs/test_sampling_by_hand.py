@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from cli.sample_evaluate import in_percent
-from reports.sample_evaluation import evaluate
-from reports.sampling import PopulationRow, Seed, checkpoint_text, draw, population_csv
+from reports.sampling.drawing import PopulationRow, Seed, checkpoint_text, draw, population_csv
+from reports.sampling.evaluation import evaluate
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "SAMPLING.md").read_text(encoding="utf-8")
 NOTE = b"example.org/log\n42\nnxAiU1ulV2BAAfEWyYS/Fj0eFFEZQ8qj7pM+4jYqdLQ=\n\n\xe2\x80\x94 example.org/log AAAAAAAA\n"

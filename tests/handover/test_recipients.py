@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ledger.errors import UsageError
-from reports.bundle import export_bundle
-from reports.recipients import HandedOut, bundles_with, recipient_names, recipient_reference
-from reports.selection import Selection, SessionSelection, period
+from reports.bundle.export import export_bundle
+from reports.exports.recipients import HandedOut, bundles_with, recipient_names, recipient_reference
+from reports.selection.predicates import Selection, SessionSelection, period
 from tests.handover.conftest import ANA, BEN, Office, chat
 
 AUDITOR = "Müller & Partner, Ms Weiß"

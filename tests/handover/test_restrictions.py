@@ -19,8 +19,8 @@ from replay.query import query
 from replay.reconstruct import reconstruct
 from replay.sessions import Filter, find_sessions, sessions_left_out
 from reports import restrictions
-from reports.bundle import ContentGrant, export_bundle
-from reports.selection import period
+from reports.bundle.export import ContentGrant, export_bundle
+from reports.selection.predicates import period
 from tests.handover.conftest import ANA, BEN, Office, ask
 
 

@@ -13,9 +13,9 @@ from ledger.checkpoints import Checkpoint, parse_checkpoint
 from ledger.verify.pin import Pin
 from replay import access, catalog
 from reports import holds
-from reports.bundle import PLAIN, ContentGrant, Order, export_bundle, new_reference
-from reports.sampling import SamplingRequest, Seed
-from reports.selection import (
+from reports.bundle.export import PLAIN, ContentGrant, Order, export_bundle, new_reference
+from reports.sampling.drawing import SamplingRequest, Seed
+from reports.selection.predicates import (
     ModelSelection,
     PeriodSelection,
     Selection,
@@ -23,7 +23,7 @@ from reports.selection import (
     SubjectSelection,
     period,
 )
-from reports.selection_query import chosen_by
+from reports.selection.queries import chosen_by
 from tests.fixtures_stores import Installation, make_installation
 
 PEOPLE = ("ana", "ben", "cem")
@@ -101,7 +101,7 @@ FRAMED = Order(frameworks=(FRAMEWORK,))
 
 
 def make_audited(folder: Path) -> Audited:
-    """Three customers over three days; one is erased, one is held, somebody looked, an auditor took a checkpoint."""
+    """Three customers over three days: one is erased, one is held, somebody looked, an auditor took a checkpoint."""
     installation = make_installation(folder)
     for number, day in enumerate(DAYS):
         lines = [line for person in PEOPLE for line in _turns(person, day, f"1.4.{number}")]

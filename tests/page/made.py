@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger import canonical, merkle, notes, proofs
-from reports import attestation, grants
-from reports.sealed_content import record_key, seal
+from reports.bundle import attestation
+from reports.exports import grants
+from reports.exports.sealed_content import record_key, seal
 
 ORIGIN = "logs.bank.example/assistant"
 STORE = "be4bc45480d1a52ede441855f1df0c6e"

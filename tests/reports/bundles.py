@@ -23,9 +23,9 @@ from ledger.settings import Settings
 from ledger.store import Store
 from replay import access
 from replay.catalog import opened
-from reports import attestation
-from reports.bundle import ContentGrant, ExportSummary, Order, export_bundle
-from reports.selection import PeriodSelection, Selection, SessionSelection, period
+from reports.bundle import attestation
+from reports.bundle.export import ContentGrant, ExportSummary, Order, export_bundle
+from reports.selection.predicates import PeriodSelection, Selection, SessionSelection, period
 from reports.standalone import verify
 from tests.fixtures_stores import SAMPLE_LOGS, make_installation
 

@@ -18,15 +18,16 @@ from ledger.content import Revealed
 from ledger.store import Store
 from replay import access, catalog
 from replay.catalog import Catalog
-from reports import attestation, exports
-from reports.bundle import ContentGrant, export_bundle, new_reference
-from reports.bundle_rows import store_rows
-from reports.grants import Granted, grant
+from reports.bundle import attestation
+from reports.bundle.export import ContentGrant, export_bundle, new_reference
+from reports.bundle.rows import store_rows
+from reports.exports import register as exports
+from reports.exports.grants import Granted, grant
+from reports.exports.sealed_bundle import Opening, open_sealed
+from reports.exports.sealed_content import seal
 from reports.published import publish_all
-from reports.sealed_bundle import Opening, open_sealed
-from reports.sealed_content import seal
-from reports.selecting import Part, choose
-from reports.selection import PeriodSelection, SubjectSelection, period
+from reports.selection.choosing import Part, choose
+from reports.selection.predicates import PeriodSelection, SubjectSelection, period
 from reports.standalone import verify
 from tests.fixtures_stores import Installation, make_installation
 from tests.reports.bundles import Files, rezip, unzip

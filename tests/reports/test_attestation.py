@@ -16,7 +16,7 @@ from sigstore.dsse import Statement as SigstoreStatement
 
 from ledger import notes
 from ledger.errors import EvidenceError, FormatError, TamperedError, UnverifiableError
-from reports import attestation
+from reports.bundle import attestation
 
 MANIFEST = b"0f1e2d  data/bundle.json\n"
 PREDICATE = {"origin": "ledger.example/bank", "content": "none", "selection": {"type": "session", "session": "s-1"}}

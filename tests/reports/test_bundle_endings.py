@@ -17,8 +17,8 @@ from ledger.entries import blob_path
 from ledger.erasing import Erasing, erase
 from ledger.resealing import Redaction
 from ledger.store import Store
-from reports.bundle import Order
-from reports.selection import ModelSelection, PeriodSelection
+from reports.bundle.export import Order
+from reports.selection.predicates import ModelSelection, PeriodSelection
 from tests.fixtures_stores import SAMPLE_LOGS
 from tests.reports.bundles import Bank, Verdict, contents_of, described, fix_up, new_bank, rezip, unzip
 

@@ -20,9 +20,9 @@ from ledger.checkpoints import parse_checkpoint
 from ledger.proofs import parse_proof, verify_proof
 from reports import archive
 from reports.archive import Archive
-from reports.bundle import Order
-from reports.bundle_writer import BundleWriter
-from reports.selection import PeriodSelection, SessionSelection
+from reports.bundle.export import Order
+from reports.bundle.writer import BundleWriter
+from reports.selection.predicates import PeriodSelection, SessionSelection
 from tests.reports.bundles import Bank, Files, unzip
 
 
@@ -209,7 +209,7 @@ def test_a_page_gets_an_archive_of_its_own_while_it_is_small(monkeypatch: pytest
     assert unzip(core) == {"data/a": b"1"}
     assert set(unzip(out.getvalue())) == {"data/a", "README.txt", "tagmanifest-sha256.txt"}
 
-    monkeypatch.setattr("reports.bundle_writer.MAX_CORE", 10)
+    monkeypatch.setattr("reports.bundle.writer.MAX_CORE", 10)
     with BundleWriter(io.BytesIO(), core=True) as writer:
         writer.add("a", b"1")
         assert writer.core() is None

@@ -18,8 +18,8 @@ from ledger.erasing import Erasing, erase
 from ledger.store import Store
 from replay.catalog import opened
 from reports import holds
-from reports.sampling import SamplingRequest, Seed
-from reports.selection import ModelSelection, PeriodSelection
+from reports.sampling.drawing import SamplingRequest, Seed
+from reports.selection.predicates import ModelSelection, PeriodSelection
 from reports.standalone import verify
 from tests.fixtures_stores import SAMPLE_LOGS
 from tests.reports.bundle_changes import edit_list, edit_record

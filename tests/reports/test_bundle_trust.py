@@ -16,7 +16,7 @@ import pytest
 from ledger import notes
 from ledger.checkpoints import parse_checkpoint, sign_checkpoint
 from ledger.verify.pin import Pin
-from reports.selection import SessionSelection
+from reports.selection.predicates import SessionSelection
 from reports.standalone import verify
 from tests.fixtures_stores import SAMPLE_LOGS
 from tests.reports.bundles import Bank, Files, Verdict, another_key, fix_up, new_bank, rezip, unzip

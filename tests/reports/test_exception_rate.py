@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import UsageError
-from reports.exception_rate import clopper_pearson, upper_bound
+from reports.sampling.exception_rate import clopper_pearson, upper_bound
 
 pytestmark = pytest.mark.wheel
 

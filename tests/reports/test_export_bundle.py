@@ -31,9 +31,9 @@ from ledger.keyring.destruction import Destruction
 from ledger.store import Store, load_signer
 from ledger.verify.pin import Pin
 from replay.catalog import opened
-from reports.bundle import ContentGrant, Order, export_bundle
-from reports.bundle_check import check_bundle
-from reports.selection import PeriodSelection, SessionSelection, period
+from reports.bundle.checking import check_bundle
+from reports.bundle.export import ContentGrant, Order, export_bundle
+from reports.selection.predicates import PeriodSelection, SessionSelection, period
 from reports.standalone import verify
 from tests.fixtures_stores import SAMPLE_LOGS
 from tests.reports.bundles import Bank, Verdict, contents_of, described, new_bank, unzip

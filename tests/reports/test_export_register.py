@@ -15,7 +15,8 @@ from ledger.recording import NewRecord, record, words
 from ledger.store import Store
 from ledger.verify import Verdict
 from replay import access
-from reports import exports, restrictions
+from reports import restrictions
+from reports.exports import register as exports
 from tests.reports.desk import PURPOSE, WORDS, Desk, make_desk
 
 SQL = "SELECT * FROM records WHERE session = 'Ana Example'"

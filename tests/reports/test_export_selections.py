@@ -22,12 +22,12 @@ from replay import access
 from replay.catalog import opened
 from replay.timeline import open_session
 from reports import holds
-from reports.bundle import ContentGrant, Order, export_bundle
-from reports.exports import Words
+from reports.bundle.export import ContentGrant, Order, export_bundle
+from reports.exports.recipients import bundles_with
+from reports.exports.register import Words
 from reports.published import publish_all, read_published
-from reports.recipients import bundles_with
-from reports.sampling import SamplingRequest, Seed
-from reports.selection import (
+from reports.sampling.drawing import SamplingRequest, Seed
+from reports.selection.predicates import (
     ControlSelection,
     ModelSelection,
     PeriodSelection,
@@ -38,7 +38,7 @@ from reports.selection import (
     of_subjects,
     stated,
 )
-from reports.selection_query import chosen_at, chosen_for
+from reports.selection.queries import chosen_at, chosen_for
 from reports.standalone import verify
 from tests.reports.bundles import Bank, Files, check, unzip
 

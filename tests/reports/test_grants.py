@@ -30,8 +30,8 @@ from ledger.segments import commitment_of
 from ledger.store import load_signer
 from ledger.verify import Verdict
 from reports import restrictions
-from reports.grants import MAX_DAYS, Grant, grant, holders, read_grant
-from reports.sealed_content import fits, record_key, seal, unseal
+from reports.exports.grants import MAX_DAYS, Grant, grant, holders, read_grant
+from reports.exports.sealed_content import fits, record_key, seal, unseal
 from tests.reports.desk import ANA, BEN, Desk, Handed, make_desk, soon
 
 EXPORT, RECORD, ROW_KEY = bytes(range(16)), bytes(range(32)), bytes(range(32, 64))

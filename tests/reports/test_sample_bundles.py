@@ -16,15 +16,15 @@ from ledger.errors import EvidenceError, FormatError, NotFoundError, TamperedErr
 from ledger.store import Store
 from replay import access
 from replay.catalog import opened
-from reports.bundle import Order
-from reports.bundle_check import check_bundle
-from reports.populations import freeze
+from reports.bundle.checking import check_bundle
+from reports.bundle.export import Order
 from reports.published import publish_all
-from reports.sample_evaluation import FILES, RECORDS, Sampled, evaluate, find, read_sampled
-from reports.sample_results import put_on_record, results
-from reports.sampling import Replace, SamplingRequest, Seed
-from reports.selection import PeriodSelection, QuerySelection, SessionSelection
-from reports.selection_query import chosen_by
+from reports.sampling.drawing import Replace, SamplingRequest, Seed
+from reports.sampling.evaluation import FILES, RECORDS, Sampled, evaluate, find, read_sampled
+from reports.sampling.populations import freeze
+from reports.sampling.results import put_on_record, results
+from reports.selection.predicates import PeriodSelection, QuerySelection, SessionSelection
+from reports.selection.queries import chosen_by
 from tests.reports.bundles import Bank
 
 NONCE = Seed("nonce", "11 to 4")

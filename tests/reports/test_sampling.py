@@ -15,8 +15,7 @@ from scipy.stats import chisquare
 
 from ledger import canonical
 from ledger.errors import EvidenceError, FormatError, TamperedError, UsageError
-from reports.sample_files import read_population, read_sampling, redraw
-from reports.sampling import (
+from reports.sampling.drawing import (
     MAX_SEED,
     PopulationRow,
     Replace,
@@ -29,6 +28,7 @@ from reports.sampling import (
     population_csv,
     stratum_of,
 )
+from reports.sampling.files import read_population, read_sampling, redraw
 from reports.standalone import verify
 
 pytestmark = pytest.mark.wheel

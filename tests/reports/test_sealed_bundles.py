@@ -10,8 +10,8 @@ import pytest
 
 from ledger.errors import FormatError, GrantRefusedError, UsageError
 from replay import access
-from reports import sealed_content
-from reports.sealed_bundle import open_sealed
+from reports.exports import sealed_content
+from reports.exports.sealed_bundle import open_sealed
 from reports.standalone import verify
 from tests.reports.bundles import Files, rezip, unzip
 from tests.reports.desk import ANA, BEN, Sealed, found, hand_out, make_desk, soon

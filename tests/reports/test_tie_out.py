@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from ledger.errors import TamperedError, UsageError
 from ledger.store import Store
 from replay.catalog import Catalog, opened
-from reports.period_counts import count_period
 from reports.published import Published, publish_all
 from reports.restrictions import restrict
-from reports.selecting import Chosen, choose
-from reports.selection import PeriodSelection, Selection, SessionSelection
-from reports.source_counts import Compared, compare, differences, parse_counts, read_counts
-from reports.source_counts import table as source_table
-from reports.tie_out import Scope, scope_of, table, tie_out
+from reports.selection.choosing import Chosen, choose
+from reports.selection.predicates import PeriodSelection, Selection, SessionSelection
+from reports.tie_out.counting import Scope, scope_of, table, tie_out
+from reports.tie_out.period_counts import count_period
+from reports.tie_out.source_counts import Compared, compare, differences, parse_counts, read_counts
+from reports.tie_out.source_counts import table as source_table
 from tests.fixtures_stores import Installation
 from tests.reports.bundles import Bank
 

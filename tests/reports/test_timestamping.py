@@ -10,10 +10,11 @@ import pytest
 
 from ledger.errors import ConfigError, EvidenceError, FormatError, TamperedError, TimestampError, UnverifiableError
 from ledger.settings import Settings
-from reports import attestation, exports, timestamping
-from reports.bundle_check import check_timestamp
+from reports.bundle import attestation, timestamping
+from reports.bundle.checking import check_timestamp
+from reports.bundle.timestamping import check_token, read_roots, timestamp
+from reports.exports import register as exports
 from reports.standalone import verify
-from reports.timestamping import check_token, read_roots, timestamp
 from tests.reports.authority import Answer, Authority, make_authority, serving
 from tests.reports.bundles import unzip
 from tests.reports.desk import Desk, Sealed, hand_out, make_desk

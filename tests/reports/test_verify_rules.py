@@ -16,9 +16,9 @@ from sigstore.errors import VerificationError
 from ledger import canonical, merkle
 from ledger.errors import FormatError
 from ledger.proofs import parse_proof
-from reports.sampling import PopulationRow, Replace, Seed, draw
-from reports.sampling import allocate as allocate_here
-from reports.selection import ModelSelection, PeriodSelection, Selection, SessionSelection, SubjectSelection
+from reports.sampling.drawing import PopulationRow, Replace, Seed, draw
+from reports.sampling.drawing import allocate as allocate_here
+from reports.selection.predicates import ModelSelection, PeriodSelection, Selection, SessionSelection, SubjectSelection
 from reports.standalone import verify
 from tests.reports.bundles import unzip
 

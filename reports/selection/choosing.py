@@ -13,7 +13,7 @@ from ledger import merkle, records
 from ledger.errors import LostError, MissingObjectError, TamperedError
 from ledger.history import Entry
 from replay.catalog import Catalog, session_parts
-from reports.selection import ChosenSelection, Selection, SessionSelection, SubjectSelection
+from reports.selection.predicates import ChosenSelection, Selection, SessionSelection, SubjectSelection
 
 COMPLETE: Final = "complete"
 ACCESS: Final = "access"

@@ -18,7 +18,7 @@ from ledger.errors import UsageError
 from replay.catalog import Catalog, parameter
 from reports.document import Column, Table
 from reports.published import Published
-from reports.tie_out import LINES, TIME, Scope
+from reports.tie_out.counting import LINES, TIME, Scope
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Bytes of a file of counts."""

@@ -9,12 +9,12 @@ from ledger.errors import NotFoundError, UnverifiableError, UsageError
 from ledger.history import Entry
 from replay.accesses import Access
 from replay.catalog import Catalog
-from reports import sampling
-from reports.bundle_scope import Scope, access_rows, endings, holds, looked
+from reports.bundle.scope import Scope, access_rows, endings, holds, looked
 from reports.published import Published
-from reports.sampling import PopulationRow, Sample, SamplingRequest
-from reports.selecting import ACCESS, COMPLETE, Part, choose
-from reports.selection import PeriodSelection, Selection
+from reports.sampling import drawing as sampling
+from reports.sampling.drawing import PopulationRow, Sample, SamplingRequest
+from reports.selection.choosing import ACCESS, COMPLETE, Part, choose
+from reports.selection.predicates import PeriodSelection, Selection
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ledger.errors import FormatError, TamperedError, UnverifiableError, UsageError
-from reports import attestation, timestamping
+from reports.bundle import attestation, timestamping
 from reports.standalone import verify
 from reports.standalone.verify import Result, printable, report
 

@@ -15,8 +15,8 @@ from ledger.recording import ADAPTER, SOURCE, NewRecord, Recorded, record, words
 from ledger.store import Store
 from replay import access
 from replay.catalog import Catalog
-from reports.sample_evaluation import Evaluation
-from reports.sampling import Sample
+from reports.sampling.drawing import Sample
+from reports.sampling.evaluation import Evaluation
 
 ABOUT: Final = "sample"
 

@@ -31,9 +31,9 @@ from ledger.errors import (
 from ledger.revealed import Revealed
 from ledger.store import Store
 from replay.catalog import Catalog
-from reports.exports import Exported, rows_of
-from reports.sealed_content import KEY_BYTES, RECORD_BYTES, record_key
-from reports.selecting import batches
+from reports.exports.register import Exported, rows_of
+from reports.exports.sealed_content import KEY_BYTES, RECORD_BYTES, record_key
+from reports.selection.choosing import batches
 
 TYPE: Final = "evidence/grant/1"
 MAX_DAYS: Final = 90

@@ -10,7 +10,7 @@ import msgspec
 from ledger import canonical, entries, entry_shapes
 from ledger.errors import FormatError, LostError, MissingObjectError, TamperedError
 from ledger.store import Store
-from reports.selecting import Part, ranges
+from reports.selection.choosing import Part, ranges
 
 Runs = dict[int, list[list[int]]]
 """Of each partition, by the index of its entry: rows as ``[first, number]``."""

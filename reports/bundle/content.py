@@ -13,11 +13,11 @@ from ledger.access import Receipt
 from ledger.errors import TamperedError
 from ledger.revealed import Revealed
 from replay.catalog import Catalog
-from reports import sealed_content
 from reports.archive import Hashed
-from reports.bundle_records import Lines
-from reports.bundle_writer import BundleWriter
-from reports.selecting import Part, batches
+from reports.bundle.records import Lines
+from reports.bundle.writer import BundleWriter
+from reports.exports import sealed_content
+from reports.selection.choosing import Part, batches
 
 
 @dataclass(frozen=True)

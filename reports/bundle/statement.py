@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from ledger import canonical
 from ledger.history import Entry
 from replay.accesses import Access
-from reports.bundle_content import ContentGrant
-from reports.bundle_plan import Plan
+from reports.bundle.content import ContentGrant
+from reports.bundle.plan import Plan
 from reports.standalone import verify
 
 if TYPE_CHECKING:
-    from reports.bundle import ExportSummary
+    from reports.bundle.export import ExportSummary
 
 TYPE: Final = "evidence/bundle/2"
 _NAMED: Final = frozenset(

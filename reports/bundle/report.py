@@ -11,10 +11,10 @@ import msgspec
 from ledger import entry_shapes
 from ledger.history import Entry
 from replay.accesses import Access
-from reports.bundle_plan import Plan
+from reports.bundle.plan import Plan
 from reports.document import AsOf, Block, Cell, Chart, Column, Facts, Report, Section, Table, Text
-from reports.sampling import Sample
-from reports.tie_out import TieOut
+from reports.sampling.drawing import Sample
+from reports.tie_out.counting import TieOut
 
 NAME: Final = "bundle"
 _SHOWN: Final = 500

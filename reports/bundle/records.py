@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ledger import records
-from reports.bundle_writer import BundleWriter
-from reports.sampling import POPULATION
-from reports.selecting import Part
+from reports.bundle.writer import BundleWriter
+from reports.sampling.drawing import POPULATION
+from reports.selection.choosing import Part
 
 _HEADER: Final = ",".join(POPULATION).encode() + b"\n"
 _PLACE: Final = pa.schema([("partition", pa.int64()), ("row", pa.int64()), ("record", pa.string())])

@@ -15,7 +15,7 @@ from ledger.revealed import Revealed
 from replay.catalog import Catalog
 from replay.lineage import InForce, Lineage
 from replay.timeline import Row, TimelineEvent, arranged
-from reports.selecting import ROWS_AT_ONCE, Part, batches
+from reports.selection.choosing import ROWS_AT_ONCE, Part, batches
 from reports.standalone import verify
 
 

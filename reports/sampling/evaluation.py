@@ -14,9 +14,9 @@ import msgspec
 from ledger import merkle, records
 from ledger.errors import FormatError, NotFoundError, TamperedError, UsageError
 from reports.codes import check_code
-from reports.exception_rate import clopper_pearson, upper_bound
-from reports.sample_files import read_population, redraw
-from reports.sampling import PopulationRow, Replace, Sample, checkpoint_text, draw, stratum_of
+from reports.sampling.drawing import PopulationRow, Replace, Sample, checkpoint_text, draw, stratum_of
+from reports.sampling.exception_rate import clopper_pearson, upper_bound
+from reports.sampling.files import read_population, redraw
 
 FILES: Final = tuple(f"data/{name}" for name in ("sampling.json", "sample.csv", "population.csv", "checkpoint"))
 RECORDS: Final = "data/records.jsonl"

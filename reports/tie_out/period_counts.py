@@ -9,9 +9,9 @@ from replay import views
 from replay.catalog import Catalog, as_of
 from replay.restricted import names_any
 from reports.published import Published
-from reports.selecting import choose
-from reports.selection import period
-from reports.tie_out import LINES, Scope, TieOut, tie_out
+from reports.selection.choosing import choose
+from reports.selection.predicates import period
+from reports.tie_out.counting import LINES, Scope, TieOut, tie_out
 
 
 @dataclass(frozen=True)

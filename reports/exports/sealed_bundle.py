@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 from ledger import canonical, merkle, notes, records
 from ledger.errors import EvidenceError, GrantRefusedError, TamperedError, UsageError
-from reports.bundle_check import proven
-from reports.grants import MAX_GRANT, Grant, holders, read_grant
-from reports.sealed_content import Unsealed, fits, unseal
+from reports.bundle.checking import proven
+from reports.exports.grants import MAX_GRANT, Grant, holders, read_grant
+from reports.exports.sealed_content import Unsealed, fits, unseal
 from reports.standalone import verify
 
 _MANIFEST: Final = "data/bundle.json"

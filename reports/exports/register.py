@@ -19,7 +19,7 @@ from ledger.history import Entry
 from ledger.recording import NewRecord, record, words
 from ledger.store import Store
 from replay import access
-from reports.bundle_rows import read_rows
+from reports.bundle.rows import read_rows
 
 ABOUT: Final = "export"
 _PURPOSE: Final = "export-digest"
@@ -31,9 +31,9 @@ _IN_WORDS: Final = frozenset({"query"})
 class Outgoing(NamedTuple):
     """A bundle that is about to be handed out, as its ledger entry states it: nothing here may name a person.
 
-    ``rows``: the blob that lists the rows (reports.bundle_rows), for a revocable bundle and where the entry does not
+    ``rows``: the blob that lists the rows (reports.bundle.rows), for a revocable bundle and where the entry does not
     have all of the selection. ``export``: the reference in a revocable bundle, made beforehand since content is sealed
-    under it. ``recipient``: a reference (reports.recipients).
+    under it. ``recipient``: a reference (reports.exports.recipients).
     """
 
     sha256: str

@@ -11,7 +11,7 @@ from replay import query, snapshot
 from replay.catalog import Catalog
 from reports import controls
 from reports.published import Published
-from reports.selection import ControlSelection, QuerySelection
+from reports.selection.predicates import ControlSelection, QuerySelection
 
 COLUMN: Final = "record_id"
 _ID: Final = re.compile(r"[0-9a-f]{64}\Z")

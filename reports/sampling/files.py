@@ -12,7 +12,7 @@ import msgspec
 
 from ledger import canonical
 from ledger.errors import FormatError, TamperedError
-from reports.sampling import (
+from reports.sampling.drawing import (
     ALGORITHM,
     POPULATION,
     TYPE,

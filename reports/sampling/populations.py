@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from replay.catalog import Catalog, as_of
 from reports.published import Published
-from reports.sampling import PopulationRow, population_csv, stratum_of
-from reports.selecting import choose
-from reports.selection import QuerySelection, Selection
+from reports.sampling.drawing import PopulationRow, population_csv, stratum_of
+from reports.selection.choosing import choose
+from reports.selection.predicates import QuerySelection, Selection
 
 
 class Frozen(NamedTuple):

@@ -10,8 +10,8 @@ from ledger.errors import NotFoundError, UsageError
 from ledger.store import Store
 from replay.catalog import Catalog
 from replay.persons import PersonRow, person_rows
-from reports.exports import Exported, exports, rows_of
-from reports.selection import stated
+from reports.exports.register import Exported, exports, rows_of
+from reports.selection.predicates import stated
 
 IDENTIFIER_TYPE = "recipient"
 MAX_NAME = 200

@@ -8,9 +8,9 @@ from ledger import canonical, merkle
 from ledger.checkpoints import Checkpoint
 from ledger.errors import TamperedError, UnverifiableError
 from ledger.history import History
-from reports.bundle_writer import BundleWriter
+from reports.bundle.writer import BundleWriter
 from reports.published import Proofs, Published, consistency, entry_lines, in_hex, policy, proof_name, role_entries
-from reports.selecting import Part, ranges
+from reports.selection.choosing import Part, ranges
 
 
 class LogFiles:

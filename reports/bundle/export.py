@@ -17,23 +17,23 @@ from ledger.access import Receipt
 from ledger.checkpoints import Checkpoint
 from ledger.store import Store
 from replay.catalog import Catalog, as_of
-from reports import attestation, timestamping
-from reports.bundle_content import ContentGrant as ContentGrant
-from reports.bundle_content import Contents
-from reports.bundle_log import LogFiles
-from reports.bundle_plan import Plan, check_published, plan_bundle
-from reports.bundle_records import Lines, Table
-from reports.bundle_replay import Replay
-from reports.bundle_rows import store_rows
-from reports.bundle_statement import accesses_jsonl, entries_jsonl, predicate, statement
-from reports.bundle_views import MAX_RECORDS, Views, frameworks_for
-from reports.bundle_writer import BundleWriter, add_tools
-from reports.exports import Outgoing, Words, record_export
+from reports.bundle import attestation, timestamping
+from reports.bundle.content import ContentGrant as ContentGrant
+from reports.bundle.content import Contents
+from reports.bundle.log import LogFiles
+from reports.bundle.plan import Plan, check_published, plan_bundle
+from reports.bundle.records import Lines, Table
+from reports.bundle.replay import Replay
+from reports.bundle.rows import store_rows
+from reports.bundle.statement import accesses_jsonl, entries_jsonl, predicate, statement
+from reports.bundle.views import MAX_RECORDS, Views, frameworks_for
+from reports.bundle.writer import BundleWriter, add_tools
+from reports.exports.register import Outgoing, Words, record_export
 from reports.published import as_of as report_as_of
 from reports.published import publish_all, read_published
-from reports.sampling import SamplingRequest, population_csv
-from reports.selecting import read
-from reports.selection import PeriodSelection, Selection, SessionSelection
+from reports.sampling.drawing import SamplingRequest, population_csv
+from reports.selection.choosing import read
+from reports.selection.predicates import PeriodSelection, Selection, SessionSelection
 
 _HERE: Final = Path(__file__).parent
 _UNSAID: Final = Words("not stated", {})
@@ -92,8 +92,8 @@ def export_bundle(
 
     Write to a scratch file and give it its name only after this returned: no record, no bundle. ``pinned``: a
     checkpoint that the auditor holds; the bundle then proves that it continues it. ``recipient``: the reference of
-    whoever it is for (reports.recipients), which the ledger's entry alone states. ``receipt``: of an access record,
-    where there is no ``content`` that has one: leave to read who looked at these records.
+    whoever it is for (reports.exports.recipients), which the ledger's entry alone states. ``receipt``: of an access
+    record, where there is no ``content`` that has one: leave to read who looked at these records.
     Raises NotFoundError for an empty selection, TamperedError or LostError where the store is not what its ledger
     says, UnverifiableError for records that are not published yet, UsageError for what is too large for one bundle,
     AccessNotRecordedError for content without a receipt, ConfigError where no key signs bundles.
@@ -121,7 +121,7 @@ def export_bundle(
             if token is not None:
                 writer.tag(timestamping.FILE, token)
             views.add_reports(writer, stated)
-            add_tools(writer, (_HERE / "bundle_readme.txt").read_bytes())
+            add_tools(writer, (_HERE / "readme.txt").read_bytes())
             writer.finish()
     summary = export.summary
     summary.sha256, summary.size = writer.sha256, writer.size

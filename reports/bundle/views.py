@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from replay.catalog import Catalog
-from reports import bundle_report, controls, tie_out
-from reports.bundle_plan import Plan
-from reports.bundle_writer import BundleWriter
+from reports import controls
+from reports.bundle import report as bundle_report
+from reports.bundle.plan import Plan
+from reports.bundle.writer import BundleWriter
 from reports.document import Report
 from reports.documents import outline, render
 from reports.documents.html import fragment
 from reports.page import page
 from reports.published import as_of
-from reports.selection import ControlSelection, PeriodSelection, QuerySelection, Selection
-from reports.tie_out import Count, TieOut
+from reports.selection.predicates import ControlSelection, PeriodSelection, QuerySelection, Selection
+from reports.tie_out import counting as tie_out
+from reports.tie_out.counting import Count, TieOut
 
 PAGE: Final = "report.html"
 MAX_RECORDS: Final = 10_000

@@ -1,0 +1,1 @@
+"""What is handed to an auditor: written here, checked by reports/standalone/verify.py and reports/page."""

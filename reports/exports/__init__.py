@@ -1,0 +1,1 @@
+"""What was handed out: the register, grants to open what is sealed, recipients."""

@@ -1,0 +1,1 @@
+"""Samples that an auditor can draw again."""

@@ -1,0 +1,1 @@
+"""The same records counted in ways that must agree."""
