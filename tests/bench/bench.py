@@ -21,7 +21,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -44,8 +44,6 @@ else:  # run as a script, Python looks for modules in this folder; "tests" is no
 
 SESSION_COLUMN = {"single": "session", "history": "session_id"}
 USER_COLUMN = {"single": "subjects.end_user[1].id", "history": "end_user"}
-_ASKED = 100_000
-"""Records of the bundle whose time and memory are asked for."""
 SMALL = 10_000
 """Events of the store that an erasure in a larger one is compared with."""
 HELP_RUNS = 10
@@ -98,7 +96,6 @@ class Bench:
             self._deep(kind, what, goal)
         self._open(goal["open a session, faster"], goal["open a session, p50"])
         self._find(goal["find a person, faster"], goal["find a person, p50"])
-        self._export(goal["export a bundle, per 100,000 records"], goal["export a bundle, peak memory"])
         self._erase(goal["erase a person, p50"], goal["erase a person, against 10,000 events"])
 
     def _note(self, printed: str) -> None:
@@ -184,22 +181,6 @@ class Bench:
             figures.alone(self.name, "find a person, p50", goal, own, there),
         ]
         self.notes.append(f"{self.name}: the people found have {measured['rows']:.0f} events on average")
-
-    def _export(self, goal: figures.Goal, memory: figures.Goal) -> None:
-        """Every record, its proofs and reports, without content."""
-        out = self.folder / "bundle.zip"
-        command = [*self.evidence, "export", "--from", "2000-01-01", "-o", str(out), "--config", str(self.config)]
-        out.unlink(missing_ok=True)
-        took = processes.seconds(command)
-        out.unlink()
-        peak = processes.peak_memory(command)
-        out.unlink()
-        if self.events > _ASKED:
-            memory = replace(memory, reach=None)
-        self.rows += [
-            figures.alone(self.name, "export a bundle, per 100,000 records", goal, took * _ASKED / self.events),
-            figures.alone(self.name, "export a bundle, peak memory", memory, peak / figures.GIB),
-        ]
 
     def _erase(self, goal: figures.Goal, same: figures.Goal) -> None:
         """Last, since the store is another one after it."""

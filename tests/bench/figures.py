@@ -56,8 +56,6 @@ def goals(shape: str) -> dict[str, Goal]:
         "open a session, p50": Goal(30.0, None, False, "ms"),
         "find a person, faster": Goal(10.0, None, True, TIMES),
         "find a person, p50": Goal(100.0, None, False, "ms"),
-        "export a bundle, per 100,000 records": Goal(60.0, None, False, "s"),
-        "export a bundle, peak memory": Goal(1.0, None, False, "GiB"),
         "erase a person, p50": Goal(1.0, None, False, "s"),
         "erase a person, against 10,000 events": Goal(2.0, None, False, TIMES),
     }

@@ -101,7 +101,7 @@ FRAMED = Order(frameworks=(FRAMEWORK,))
 
 
 def make_audited(folder: Path) -> Audited:
-    """Three customers over three days; one is erased, one is held, somebody looked, an auditor took a checkpoint."""
+    """Three customers over three days: one is erased, one is held, somebody looked, an auditor took a checkpoint."""
     installation = make_installation(folder)
     for number, day in enumerate(DAYS):
         lines = [line for person in PEOPLE for line in _turns(person, day, f"1.4.{number}")]

@@ -1,4 +1,4 @@
-"""verify.py and the released page on the same bundles: one verdict, the same files and rows named.
+"""verify.py and the released page on the same bundles: one verdict, the same files and rows, whatever was changed.
 
 A part of the changes by default; all 500, and all clean bundles, with EVIDENCE_ALL_MUTATIONS=1 (then `-s` shows the
 table of what was found where).
