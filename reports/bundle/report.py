@@ -43,7 +43,16 @@ def report(
         ("Completeness", _COMPLETENESS[stated["completeness"]]),
         ("Content", _CONTENT[stated["content"]]),
     )
-    return Report(NAME, "Evidence bundle", as_of, tuple(sections), parameters, tuple(dict.fromkeys(limits)))
+    return Report(NAME, _title(plan), as_of, tuple(sections), parameters, tuple(dict.fromkeys(limits)))
+
+
+def _title(plan: Plan) -> str:
+    """What tells one bundle from another in a row of browser tabs, as long as it fits one line."""
+    named = f"Evidence: {plan.selection.in_words()}"
+    return named if len(named) <= _MAX_TITLE else "Evidence bundle"
+
+
+_MAX_TITLE: Final = 90
 
 
 _COMPLETENESS: Final = {
