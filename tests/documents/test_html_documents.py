@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,6 @@ from reports.documents import html, outline
 from tests.documents import sample_reports
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 class Page(HTMLParser):
@@ -123,22 +123,19 @@ def test_a_long_table_shows_its_first_rows_and_says_where_the_rest_is() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
-def test_a_browser_finds_nothing_to_refuse_and_nothing_runs(hostile: Report, sample: Report, tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
+def test_a_browser_finds_nothing_to_refuse_and_nothing_runs(
+    chromium: Any, hostile: Report, sample: Report, tmp_path: Path
+) -> None:
     said: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        for name, report in (("sample", sample), ("hostile", hostile)):
-            (tmp_path / f"{name}.html").write_bytes(html.page(report))
-            page = browser.new_page()
-            page.on("console", lambda message: said.append(message.text))
-            page.on("dialog", lambda dialog: said.append(dialog.message))
-            page.on("request", lambda request: said.append(request.url) if "file:" not in request.url else None)
-            page.goto((tmp_path / f"{name}.html").as_uri())
-            assert page.locator("article.report h1").count() == 1
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        browser.close()
+    for name, report in (("sample", sample), ("hostile", hostile)):
+        (tmp_path / f"{name}.html").write_bytes(html.page(report))
+        page = chromium.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("dialog", lambda dialog: said.append(dialog.message))
+        page.on("request", lambda request: said.append(request.url) if "file:" not in request.url else None)
+        page.goto((tmp_path / f"{name}.html").as_uri())
+        assert page.locator("article.report h1").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.close()
 
     assert said == []

@@ -122,7 +122,7 @@ def test_restricting_and_lifting(desk: Desk) -> None:
     out, _ = desk("replay", "s-ana")
     assert "2 restricted" in out
     assert "500 a month" not in out
-    out, err = desk("export", "--session", "s-ana", "--with-content", "-o", "b.zip")
+    out, err = desk("export", "--session", "s-ana", "--with-content", "--purpose", "audit", "-o", "b.zip")
     assert "content restricted: 2" in out
     assert "withheld" in err
     desk("dsar", "restrict", ANA, "--basis", "Because!", code=2)

@@ -367,4 +367,4 @@ def test_the_verifier_imports_nothing_but_the_standard_library_and_parses_as_pyt
 @pytest.mark.wheel
 def test_the_verifier_and_its_readme_are_installed() -> None:
     assert Path(verify.__file__).name == "verify.py"
-    assert (Path(verify.__file__).parents[1] / "bundle_readme.txt").is_file()
+    assert (Path(verify.__file__).parents[1] / "bundle" / "readme.txt").is_file()
