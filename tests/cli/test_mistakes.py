@@ -255,7 +255,7 @@ def test_secrets_are_never_printed(damaged: Any, tmp_path: Path) -> None:
     for done in outputs:
         for secret in secrets:
             assert secret not in done.out + done.err
-            assert secret.rpartition("+")[2] not in done.out + done.err
+            assert secret[-24:] not in done.out + done.err  # base64 may hold a plus sign anywhere
 
 
 def test_a_reader_that_closes_the_pipe_is_no_verdict(filled: Any) -> None:
